@@ -1,0 +1,217 @@
+"""The control API of the agent (OPERATOR.md 16): the document an operator sends and the status an agent answers.
+
+Both sides import this module; unknown fields are ignored, so operator N works with agents N-1 to N+1.
+Python names are snake_case, the wire is camelCase. Times are RFC 3339 strings of the agent's clock and are for people;
+everything that is decided on is an age in milliseconds by the agent's monotonic clock.
+
+    PUT /v1/configuration   If-Match: <etag or "">   -> 200 Acknowledgement
+                                                        409 Refusal (ClaimedByAnotherHub, StaleEpoch, PeeringWasLeft)
+                                                        412 Refusal (EtagMismatch; body carries the present etag)
+                                                        422 Refusal (pointer, reason, message)
+    GET /v1/configuration   -> 200 Acknowledgement with the stored document's etag and sources
+    GET /v1/status?etag=X   -> 200 AgentStatus, at once if its etag differs from X, else after at most 30 s
+"""
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+from pydantic.alias_generators import to_camel
+
+API_VERSIONS = ("v1",)
+
+LinkState = Literal["Connecting", "Copying", "CatchingUp", "Streaming", "Broken", "Suspended", "Unknown"]
+LinkReason = Literal[
+    "Connected",
+    "NotYetConnected",
+    "ProbeTimeout",
+    "ConnectionRefused",
+    "TLSFailed",
+    "AuthFailed",
+    "PeerRefused",
+    "ApplyFailed",
+    "Suspended",
+]
+RuleName = Literal["MostRestrictive", "RegionPriority", "HighestVersion", "Max", "Min", "Manual"]
+
+
+class Wire(BaseModel):
+    """Base of everything that travels between programs."""
+
+    model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True, extra="ignore", frozen=True)
+
+
+class Claim(Wire):
+    """Who may command a region: a hub, by the uid of its kube-system namespace, in a term."""
+
+    hub: str
+    region: str  # namespace/name of the Region in the hub
+    epoch: int
+
+
+class Source(Wire):
+    """An object the document was built from; the agent remembers the highest generation of each uid."""
+
+    kind: Literal["Region", "RegionPeering", "SyncPolicy"]
+    namespace: str
+    name: str
+    uid: str
+    generation: int
+
+
+class FieldRule(Wire):
+    name: str
+    rule: RuleName
+
+
+class EntityRules(Wire):
+    name: str
+    mode: Literal["Sync", "Off"] = "Sync"
+    rule: RuleName | None = None
+    delete_rule: Literal["DeleteWins", "UpdateWins"] | None = None
+    unique_clash: Literal["Park", "Rename", "Adopt"] | None = None
+    accept_from: list[int] | None = None
+    fields: list[FieldRule] = Field(default_factory=list)
+
+
+class Rules(Wire):
+    """How conflicts of this region's rows are settled; ``hash`` identifies the set and is reported back."""
+
+    hash: str
+    rule: RuleName = "HighestVersion"
+    delete_rule: Literal["DeleteWins", "UpdateWins"] = "DeleteWins"
+    unique_clash: Literal["Park", "Rename", "Adopt"] = "Park"
+    region_priority: list[int] = Field(default_factory=list)
+    retention_days: int = 90
+    entities: list[EntityRules] = Field(default_factory=list)
+
+
+class LinkLimits(Wire):
+    batch_rows: int = 2000
+    batch_kilobytes: int = 1024
+    max_kilobytes_per_second: int = 0  # 0 = unlimited
+    parking_retry_max_seconds: int = 300
+    parking_dead_letter_after_seconds: int = 86400
+    parking_max_rows: int = 100_000
+
+
+class Peer(Wire):
+    """The other end of a link."""
+
+    id: int  # region id
+    name: str
+    url: str  # https://host:port of its agent
+    server_name: str  # TLS name to verify, see naming.agent_server_name
+    certificate_fingerprint: str = ""  # "sha256:<hex>" of its leaf; empty = any leaf of the CA with its SAN
+    management_endpoint: str  # what addRegion tells our management server
+
+
+class Link(Wire):
+    """One peering as this agent sees it: we pull from ``peer`` and serve it our feed.
+
+    ``Leaving`` is the only thing that removes a link; a link that is merely not mentioned stays (OPERATOR.md 8).
+    """
+
+    peering_uid: str
+    peer: Peer
+    state: Literal["Active", "Suspended", "Leaving"] = "Active"
+    link: LinkLimits = Field(default_factory=LinkLimits)
+
+
+class RegionIdentity(Wire):
+    id: int
+    name: str
+    management_endpoint: str
+
+
+class ConfigurationDocument(Wire):
+    claim: Claim
+    sources: list[Source]
+    requires: list[str] = Field(default_factory=list)  # features; one the agent does not know is refused
+    region: RegionIdentity
+    rules: Rules
+    links: list[Link] = Field(default_factory=list)
+    trust: list[str] = Field(default_factory=list)  # PEM of CAs that peers may present, the old one too while rotating
+    sign_on_keys: list[str] = Field(default_factory=list)
+
+
+class Acknowledgement(Wire):
+    etag: str  # "sha256:<hex>" of the stored document; "" when none is stored
+    sources: list[Source]
+
+
+class Refusal(Wire):
+    reason: str  # CamelCase constant
+    message: str
+    pointer: str = ""  # JSON pointer into the document
+    etag: str = ""
+
+
+class CopyProgress(Wire):
+    rows: int
+    total_rows: int
+    rows_per_second: float
+    eta_seconds: int | None = None
+
+
+class LinkStatus(Wire):
+    """The direction peer -> this region. Ages grow between polls; the operator adds the age of the answer itself."""
+
+    peering_uid: str
+    peer_id: int
+    state: LinkState
+    reason: LinkReason
+    message: str = ""
+    since: str
+    contact_age_ms: int | None = None  # since the last good answer of the peer; None = never
+    bad_age_ms: int | None = None  # since the first failure of the present streak; None = the last contact was good
+    good_age_ms: int | None = None  # since the first success of the present streak
+    lag_ms: int | None = None  # age, by the source's clock, of its oldest change we have not applied; 0 = idle
+    pending_changes: int | None = None  # head of the source minus our cursor
+    rtt_ms: float | None = None
+    cursor: str = ""
+    copy_progress: CopyProgress | None = None
+    registered: bool | None = None  # our management server lists the peer's region; None = not known
+    registered_message: str = ""
+    peer_database_key_fingerprint: str = ""
+    peer_rules_hash: str = ""
+    open_conflicts: int = 0
+    unique_clashes: int = 0
+    parked: int = 0
+    dead_lettered: int = 0
+
+
+class ManagementStatus(Wire):
+    reachable: bool | None = None
+    reason: str = ""
+    message: str = ""
+    version: str = ""
+    regions: list[int] = Field(default_factory=list)  # ids it lists
+    own_region_listed: bool | None = None
+
+
+class CertificateStatus(Wire):
+    serial: str = ""
+    not_after: str = ""
+    ca_fingerprints: list[str] = Field(default_factory=list)  # what this agent trusts now
+
+
+class AgentStatus(Wire):
+    etag: str
+    version: str
+    api_versions: list[str]
+    schema_version: int
+    region_id: int
+    incarnation: str
+    incarnations: int
+    history_intact: Literal["Continuous", "Restored", "ForgedVersion"] = "Continuous"
+    claim: Claim | None = None
+    configuration_etag: str = ""
+    sources: list[Source] = Field(default_factory=list)
+    rules_hash: str = ""
+    database_reachable: bool = True
+    database_version: str = ""
+    database_key_fingerprint: str = ""
+    management: ManagementStatus = Field(default_factory=ManagementStatus)
+    certificate: CertificateStatus = Field(default_factory=CertificateStatus)
+    links: list[LinkStatus] = Field(default_factory=list)
+    left_peerings: list[str] = Field(default_factory=list)  # uids whose leave is complete here

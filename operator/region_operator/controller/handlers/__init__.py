@@ -1,0 +1,1 @@
+"""kopf only: events of the three kinds into mailboxes."""

@@ -1,0 +1,1 @@
+"""(spec, observed) -> manifests and steps; pure."""

@@ -1,0 +1,1 @@
+"""(spec, observed, outcome, now) -> conditions, one function per condition; pure."""

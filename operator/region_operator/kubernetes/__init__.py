@@ -1,0 +1,1 @@
+"""The one door to Kubernetes APIs: clients per cluster, watch, kubeconfig."""

@@ -1,0 +1,1 @@
+"""The management server: a CloudStack-compatible API over a region's database."""

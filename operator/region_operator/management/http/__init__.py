@@ -1,0 +1,1 @@
+"""CloudStack's HTTP conventions: signature, session, envelope, paging, errors."""

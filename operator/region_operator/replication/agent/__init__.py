@@ -1,0 +1,1 @@
+"""The agent program: serves a feed, pulls from peers, obeys the operator's configuration."""

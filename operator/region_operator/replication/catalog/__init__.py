@@ -1,0 +1,1 @@
+"""The entities as data: tables, keys, references, fields, exclusions, derived columns; pure."""

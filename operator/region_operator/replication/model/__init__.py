@@ -1,0 +1,1 @@
+"""Version vectors, row states, merge and rules; pure."""

@@ -1,0 +1,1 @@
+"""Schema ``region_sync`` in MariaDB; the only SQL of the engine."""
