@@ -9,10 +9,16 @@ everything that is decided on is an age in milliseconds by the agent's monotonic
                                                         412 Refusal (EtagMismatch; body carries the present etag)
                                                         422 Refusal (pointer, reason, message)
     GET /v1/configuration   -> 200 Acknowledgement with the stored document's etag and sources
-    GET /v1/status?etag=X   -> 200 AgentStatus, at once if its etag differs from X, else after at most 30 s
+    GET /v1/status?etag=X&wait=S -> 200 AgentStatus, at once if its etag differs from X, else after at most S (30) s
+
+Etags travel as they are, without quotes; an agent accepts them quoted too. The etag of a status covers what a human
+would call a change (states, reasons, acknowledgements), not its ages and counters.
 """
 
-from typing import Literal
+import hashlib
+import json
+from collections.abc import Mapping
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
@@ -46,6 +52,9 @@ class Claim(Wire):
     hub: str
     region: str  # namespace/name of the Region in the hub
     epoch: int
+    take_over_from: str = (
+        ""  # the hub whose claim ends; obeyed only if it is the present holder and the epoch is higher
+    )
 
 
 class Source(Wire):
@@ -114,6 +123,7 @@ class Link(Wire):
     peering_uid: str
     peer: Peer
     state: Literal["Active", "Suspended", "Leaving"] = "Active"
+    drain_timeout_seconds: int = 600  # of Leaving: how long to wait for the last changes of both sides; 0 = leave now
     link: LinkLimits = Field(default_factory=LinkLimits)
 
 
@@ -132,6 +142,16 @@ class ConfigurationDocument(Wire):
     links: list[Link] = Field(default_factory=list)
     trust: list[str] = Field(default_factory=list)  # PEM of CAs that peers may present, the old one too while rotating
     sign_on_keys: list[str] = Field(default_factory=list)
+
+
+def document_etag(document: Mapping[str, Any]) -> str:
+    """Return the etag of a document in its wire form (``model_dump(mode="json", by_alias=True)``).
+
+    It is taken over the JSON as it travelled, unknown fields included, so an operator that is newer than the agent
+    gets the etag it computed itself and does not push again for ever.
+    """
+    text = json.dumps(document, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    return "sha256:" + hashlib.sha256(text.encode()).hexdigest()
 
 
 class Acknowledgement(Wire):
