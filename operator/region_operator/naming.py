@@ -47,6 +47,12 @@ SYNC_SCHEMA: Final = "region_sync"
 DEFINER_ACCOUNT: Final = "region_sync_definer"
 
 _IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_$]{0,63}\Z")
+_REGION_NAME = re.compile(r"[a-z]([-a-z0-9]*[a-z0-9])?\Z")
+
+
+def is_region_name(name: str) -> bool:
+    """Whether names of children, TLS names and labels can derive from `name`."""
+    return len(name) <= 40 and _REGION_NAME.match(name) is not None
 
 
 def database(region: str) -> str:
@@ -67,6 +73,11 @@ def database_tls(region: str) -> str:
     return f"{region}-database-tls"
 
 
+def database_key(region: str) -> str:
+    """Name of the Secret with the region's copy of the fleet's database key (key ``key``)."""
+    return f"{region}-database-key"
+
+
 def prepare(region: str) -> str:
     """Name of the Job that makes schema, users and seed rows; a suffix tells runs apart."""
     return f"{region}-prepare"
@@ -80,6 +91,11 @@ def management(region: str) -> str:
 def management_api(region: str) -> str:
     """Name of the Secret with the API keys by which the agent speaks to its management server."""
     return f"{region}-management-api"
+
+
+def management_tls(region: str) -> str:
+    """Name of the Secret with the management server's certificate: the placement's copy of ``tlsSecretRef``."""
+    return f"{region}-management-tls"
 
 
 def admin(region: str) -> str:
