@@ -1,0 +1,197 @@
+"""Who is in which fleet: a small index of the three kinds, fed by events, so that a change reaches all it concerns.
+
+Only what relates objects to each other is kept, never a body: a pass reads its own object live. The index also holds
+what the last pass over a Region found out that its peers need (``PeerFacts``).
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from region_operator import naming
+from region_operator.controller.facts import PeerFacts
+from region_operator.supervision.mailboxes import Key
+
+REGION, PEERING, POLICY = "Region", "RegionPeering", "SyncPolicy"
+
+_WATCHED_ANNOTATIONS = (
+    naming.ANNOTATION_RECONCILE,
+    naming.ANNOTATION_ABANDON,
+    naming.ANNOTATION_TAKE_OVER,
+    naming.ANNOTATION_SCAN,
+)
+
+
+@dataclass(frozen=True)
+class Entry:
+    """An object of one of the three kinds, as far as others are concerned.
+
+    Attributes:
+        refers_to: names of what its spec names: the two Regions of a peering; nothing else.
+        policy: name in its ``policyRef``, "" for none.
+        region_id: of a Region; 0 otherwise.
+        kubeconfig: name of the Secret that leads to a Region's own cluster, "" for the hub's.
+        marks: finalizers and the annotations that ask us for something.
+    """
+
+    key: Key
+    uid: str
+    generation: int
+    created_at: str
+    deleting: bool
+    refers_to: tuple[str, ...] = ()
+    policy: str = ""
+    region_id: int = 0
+    kubeconfig: str = ""
+    secrets: tuple[str, ...] = ()
+    marks: tuple[str, ...] = ()
+
+
+def entry_of(body: Mapping[str, Any]) -> Entry:
+    """Pick from an object what the index keeps; tolerates anything a user may have written."""
+    meta, spec = body["metadata"], body.get("spec") or {}
+    annotations = meta.get("annotations") or {}
+    kind = str(body["kind"])
+    kubeconfig = ((spec.get("placement") or {}).get("kubeconfigSecretRef") or {}).get("name", "")
+    return Entry(
+        key=Key(kind, meta["namespace"], meta["name"]),
+        uid=meta.get("uid", ""),
+        generation=int(meta.get("generation") or 0),
+        created_at=meta.get("creationTimestamp", ""),
+        deleting="deletionTimestamp" in meta,
+        refers_to=tuple(item.get("name", "") for item in spec.get("regions") or () if isinstance(item, dict)),
+        policy=(spec.get("policyRef") or {}).get("name", ""),
+        region_id=int(spec.get("id") or 0) if kind == REGION else 0,
+        kubeconfig=kubeconfig,
+        marks=(
+            *sorted(meta.get("finalizers") or ()),
+            *(f"{name}={annotations[name]}" for name in _WATCHED_ANNOTATIONS if name in annotations),
+        ),
+    )
+
+
+class Fleet:
+    """All objects of the three kinds that this operator is responsible for."""
+
+    def __init__(self) -> None:
+        self._entries: dict[Key, Entry] = {}
+        self._peers: dict[Key, PeerFacts] = {}
+        self._own_writes: dict[Key, str] = {}
+        self.listed = False  # every kind was listed once; before that there is no verdict on duplicates (rule 3)
+
+    # --- events ----------------------------------------------------------------------------------------------------
+
+    def seen(self, entry: Entry, resource_version: str) -> set[Key]:
+        """Take note of an object; returns the keys whose passes it concerns."""
+        before = self._entries.get(entry.key)
+        self._entries[entry.key] = entry
+        if before == entry:
+            own = resource_version and self._own_writes.get(entry.key) == resource_version
+            return set() if own else {entry.key}
+        return {entry.key} | self._concerned(entry) | (self._concerned(before) if before else set())
+
+    def gone(self, key: Key) -> set[Key]:
+        """Forget an object that is no more; returns the keys whose passes that concerns, its own too."""
+        before = self._entries.pop(key, None)
+        self._peers.pop(key, None)
+        self._own_writes.pop(key, None)
+        return {key} | (self._concerned(before) if before else set())
+
+    def written(self, key: Key, resource_version: str) -> None:
+        """Our own write made this resourceVersion: its event is no news."""
+        self._own_writes[key] = resource_version
+
+    def _concerned(self, entry: Entry) -> set[Key]:
+        namespace, name = entry.key.namespace, entry.key.name
+        if entry.key.kind == REGION:
+            rivals = {other.key for other in self.same_id(entry)}
+            peerings = self.peerings_of(namespace, name)
+            return (
+                rivals
+                | {peering.key for peering in peerings}
+                | {Key(POLICY, namespace, entry.policy)} - {Key(POLICY, namespace, "")}
+            )
+        if entry.key.kind == PEERING:
+            rivals = {other.key for other in self.same_regions(entry)}
+            named = {Key(REGION, namespace, region) for region in entry.refers_to}
+            return rivals | {key for key in named if key in self._entries}
+        return {user.key for user in self.users_of(namespace, name)}
+
+    # --- questions -------------------------------------------------------------------------------------------------
+
+    def get(self, key: Key) -> Entry | None:
+        return self._entries.get(key)
+
+    def of_kind(self, kind: str, namespace: str | None = None) -> list[Entry]:
+        """Every object of ``kind``, in the order of their names."""
+        found = (e for e in self._entries.values() if e.key.kind == kind and namespace in (None, e.key.namespace))
+        return sorted(found, key=lambda entry: entry.key)
+
+    def same_id(self, entry: Entry) -> list[Entry]:
+        """Other Regions of the fleet with the same id."""
+        regions = self.of_kind(REGION, entry.key.namespace)
+        return [other for other in regions if other.key != entry.key and other.region_id == entry.region_id]
+
+    def same_regions(self, entry: Entry) -> list[Entry]:
+        """Other peerings of the same two Regions."""
+        pair = frozenset(entry.refers_to)
+        peerings = self.of_kind(PEERING, entry.key.namespace)
+        return [other for other in peerings if other.key != entry.key and frozenset(other.refers_to) == pair]
+
+    def peerings_of(self, namespace: str, region: str) -> list[Entry]:
+        return [peering for peering in self.of_kind(PEERING, namespace) if region in peering.refers_to]
+
+    def users_of(self, namespace: str, policy: str) -> list[Entry]:
+        """Regions and peerings whose rules or limits come from ``policy``, a peering also through its first Region."""
+        regions = [region for region in self.of_kind(REGION, namespace) if region.policy == policy]
+        names = {region.key.name for region in regions}
+        peerings = [
+            peering
+            for peering in self.of_kind(PEERING, namespace)
+            if peering.policy == policy or (not peering.policy and peering.refers_to and peering.refers_to[0] in names)
+        ]
+        return regions + peerings
+
+    # --- what passes tell one another --------------------------------------------------------------------------------
+
+    def publish(self, peer: PeerFacts) -> set[Key]:
+        """Keep what a Region's peers need to know of it; returns the keys of those for whom it changed."""
+        key = Key(REGION, peer.namespace, peer.name)
+        before, self._peers[key] = self._peers.get(key), peer
+        if before is not None and _essence(before) == _essence(peer):
+            return set()
+        peerings = self.peerings_of(peer.namespace, peer.name)
+        others = {Key(REGION, peer.namespace, name) for peering in peerings for name in peering.refers_to}
+        return {peering.key for peering in peerings} | (others - {key})
+
+    def peer(self, namespace: str, name: str) -> PeerFacts | None:
+        """What the last pass over that Region published; None = no pass of this process was made yet."""
+        return self._peers.get(Key(REGION, namespace, name))
+
+    def agents(self) -> Iterable[Key]:
+        return self._peers.keys()
+
+    def count(self) -> Mapping[str, int]:
+        """Objects per kind, for metrics."""
+        counts: dict[str, int] = defaultdict(int)
+        for key in self._entries:
+            counts[key.kind] += 1
+        return counts
+
+
+def _essence(peer: PeerFacts) -> tuple[object, ...]:
+    """What makes peers and peerings look again; ages and link figures come with their own polls."""
+    return (
+        peer.uid,
+        peer.id,
+        peer.deleting,
+        peer.url,
+        peer.management_endpoint,
+        peer.ready,
+        peer.stalled,
+        peer.rules_hash,
+        peer.certificate_fingerprint,
+        peer.drains,
+        peer.agent.document_etag,
+    )
