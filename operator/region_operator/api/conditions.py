@@ -9,7 +9,7 @@ from pydantic import Field
 
 from region_operator.api.common import Int64, LongText, Timestamp
 from region_operator.api.reasons import NOT_OBSERVED, REASONS, Kind, Status
-from region_operator.api.schema import Manifest
+from region_operator.api.schema import Manifest, listed
 
 MESSAGE_LIMIT: Final = 32_768
 
