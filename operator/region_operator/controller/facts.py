@@ -171,10 +171,11 @@ class HubFacts:
 class FleetFacts:
     """What all Regions of one namespace share: its CA, its database key, its operator certificate."""
 
-    ca: Usable[SecretFacts | None]  # values of: ca.crt, previous-ca.crt, fleet-uid, digest-key; never ca.key
+    ca: Usable[SecretFacts | None]  # values of: ca.crt, next-ca.crt, previous-ca.crt, fleet-uid, digest-key; no *.key
     database_key: Usable[SecretFacts | None]  # the Secret of spec.databaseKeySecretRef, with the value of its key
     operator_client: Usable[SecretFacts | None]  # values of: tls.crt, ca.crt
-    other_regions_exist: bool = False  # then a lost database key may not be made anew (rule 10)
+    key_taken: Fact[bool] = False  # another Region was provisioned with the database key: it is never made anew
+    holders: Fact[tuple["TrustHolder", ...]] = ()  # every Region of the fleet, this one too, in order of name
 
     @property
     def uid(self) -> str:
@@ -182,6 +183,19 @@ class FleetFacts:
         if isinstance(self.ca, SecretFacts):
             return self.ca.values.get("fleet-uid", b"").decode("ascii", "replace")
         return ""
+
+
+@dataclass(frozen=True)
+class TrustHolder:
+    """What one Region's agent trusts and shows; a rotation of the CA goes on when all of them have followed (rule 17).
+
+    ``trusted`` as the agent acknowledged it, fingerprints ("sha256:...") of CAs. ``authority`` is the CA that signed
+    the leaf in its Secret. Unknown holds the phase.
+    """
+
+    region: str
+    trusted: Fact[frozenset[str]]
+    authority: Fact[str]
 
 
 @dataclass(frozen=True)
@@ -197,7 +211,10 @@ class IdHolder:
 
 @dataclass(frozen=True)
 class PolicyFacts:
-    """A SyncPolicy as far as a Region needs it; the rules are computed by ``api.policy_rules``."""
+    """A SyncPolicy as far as a Region needs it; the rules are computed by ``api.policy_rules``.
+
+    Without policyRef these are the built-in rules, under an empty name and uid.
+    """
 
     namespace: str
     name: str
@@ -270,6 +287,7 @@ class AgentFacts:
     age_s: float = 0.0  # since that answer arrived
     refusal: Invalid | None = None  # the last document was refused (409, 412, 422)
     document_etag: str = ""  # etag of the document that we last pushed with success; "" = none by this process
+    rules_in_force: Rules | None = None  # of that document; kept when the policy is gone (rule 7)
 
 
 @dataclass(frozen=True)
@@ -369,10 +387,8 @@ class RegionFacts:
     fleet: FleetFacts
     placement: PlacementFacts
     children: Fact[Children]
-    references: Mapping[str, Usable[SecretFacts | None]] = field(
-        default_factory=dict
-    )  # Secrets that the spec names
-    policy: Usable[PolicyFacts | None] = None  # None = policyRef names none that exists; no policyRef: built-in rules
+    references: Mapping[str, Usable[SecretFacts | None]] = field(default_factory=dict)  # Secrets that the spec names
+    policy: Usable[PolicyFacts | None] = None  # None = the object that policyRef names is not there
     agent: AgentFacts = field(default_factory=lambda: AgentFacts(endpoint="", status=None))
     peerings: Fact[tuple[PeeringFacts, ...]] = ()
     same_id: Fact[tuple[IdHolder, ...]] = ()

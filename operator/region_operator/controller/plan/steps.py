@@ -2,7 +2,7 @@
 
 The executor does them in order and stops at the first that fails; a plan holds only what may be done now, so there is
 nothing to skip. ``Wait`` does nothing: it is the plan's reason why the next stage is not there yet, for the conditions.
-Every step is idempotent or guarded (uid, resourceVersion, create-only), so a plan may be cut off anywhere and made anew.
+Every step is idempotent or guarded (uid, resourceVersion, create-only): a plan may be cut off anywhere and made anew.
 """
 
 from collections.abc import Mapping
