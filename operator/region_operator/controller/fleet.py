@@ -11,7 +11,7 @@ from typing import Any
 
 from region_operator import naming
 from region_operator.controller.facts import PeerFacts
-from region_operator.supervision.mailboxes import Key
+from region_operator.supervision.units import Key
 
 REGION, PEERING, POLICY = "Region", "RegionPeering", "SyncPolicy"
 

@@ -14,8 +14,8 @@ from region_operator.controller.agent_client import AgentClient, AgentEndpoint
 from region_operator.controller.facts import AgentFacts, Fact, Invalid, Unknown
 from region_operator.errors import Unavailable
 from region_operator.supervision.backoff import Backoff
-from region_operator.supervision.mailboxes import Key
 from region_operator.supervision.supervisor import Process, Supervisor
+from region_operator.supervision.units import Key
 
 MIN_INTERVAL_S = 1.0  # an agent under write load has news all the time; one answer a second is enough
 
