@@ -1,0 +1,240 @@
+"""What travels between two regions and between the parts of an agent: cursors, histories, pages, outcomes. Pure values.
+
+A region's changes have numbers (lsn) in the order in which they became visible. A number alone says nothing after a
+restore from backup, so a cursor names the incarnation too, and a region keeps the history of its incarnations
+(``model.lag``). Example: history a1:1 b2:50 says that a1 ends with lsn 49. A cursor a1:40 goes on seamlessly; a1:60
+proves that 50..60 were lost: its holder is told to resume at 49.
+"""
+
+from dataclasses import dataclass
+
+from region_operator.replication.model.lag import START, Cursor, History
+
+
+@dataclass(frozen=True, slots=True)
+class RowKey:
+    """The name of a row in all regions."""
+
+    entity: str
+    key: str
+
+
+def holds(history: History, cursor: Cursor) -> bool:
+    """Tell whether a region with this history still has what it had when it handed ``cursor`` out."""
+    ends = [following.first_lsn - 1 for following in history[1:]]
+    for index, incarnation in enumerate(history):
+        if incarnation.name == cursor.incarnation:
+            return index == len(ends) or cursor.lsn <= ends[index]
+    return False
+
+
+@dataclass(frozen=True, slots=True)
+class FeedRequest:
+    """What a peer asks for.
+
+    Attributes:
+        peer: its region id; what it sent itself is left out.
+        after: how far it has applied us.
+        peer_history: its own incarnations; what it sent and has lost since is not left out.
+        known_history: the history of ours that it was last told; finds the way back after a restore of ours.
+    """
+
+    peer: int
+    after: Cursor = START
+    peer_history: History = ()
+    known_history: History = ()
+    max_rows: int = 2000
+    max_bytes: int = 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class FeedRow:
+    """The present state of a row, as text of ``replication.model.codec``, under the lsn of its last change."""
+
+    lsn: int
+    entity: str
+    key: str
+    state: str
+
+    @property
+    def row_key(self) -> RowKey:
+        return RowKey(self.entity, self.key)
+
+
+@dataclass(frozen=True, slots=True)
+class FeedPage:
+    """A piece of a region's changes in the order of lsn.
+
+    Attributes:
+        source: region id of the sender.
+        history: the sender's incarnations, the present one last.
+        rows: states; empty when there is nothing new.
+        next: the cursor of who has applied the page; beyond the last row where rows at the end were left out.
+        head: the sender's last lsn.
+        total_rows: how many rows the sender knows; for the progress of a first copy.
+        age_ms: age, by the sender's clock, of its oldest change beyond the cursor that was asked with; 0 = none.
+        remaining_age_ms: the same beyond ``next``.
+        rewound: the asker's cursor proves that the sender lost commits; rows is empty, go on from ``next``.
+    """
+
+    source: int
+    history: History
+    rows: tuple[FeedRow, ...]
+    next: Cursor
+    head: int
+    total_rows: int = 0
+    age_ms: int = 0
+    remaining_age_ms: int = 0
+    rewound: bool = False
+
+    @property
+    def incarnation(self) -> str:
+        return self.history[-1].name
+
+    @property
+    def pending(self) -> int:
+        """How many numbers the sender is ahead of who has applied this page."""
+        return max(0, self.head - self.next.lsn)
+
+
+@dataclass(frozen=True, slots=True)
+class FetchedRows:
+    """Rows that were asked for by key; they move no cursor."""
+
+    source: int
+    history: History
+    rows: tuple[FeedRow, ...]
+
+    @property
+    def incarnation(self) -> str:
+        return self.history[-1].name
+
+
+@dataclass(frozen=True, slots=True)
+class FoldOutcome:
+    """Attributes: folded: rows that got a new version; busy: rows a writer held; more: captured changes are left."""
+
+    folded: int = 0
+    busy: int = 0
+    more: bool = False
+    head: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class ApplyOutcome:
+    """What became of a page.
+
+    Attributes:
+        received: rows looked at.
+        changed: rows whose state is new here.
+        parked: rows of the page that are stored and forwarded, but not (or not wholly) visible here yet.
+        missing: rows to fetch from the source at once (``read_rows`` there, ``apply_rows`` here).
+        opened_conflicts: new conflict records.
+        cursor: where the link stands now; None when rows were fetched by key.
+        restored: the source proved that this database went back in time; a new incarnation was minted.
+    """
+
+    received: int = 0
+    changed: int = 0
+    parked: int = 0
+    missing: tuple[RowKey, ...] = ()
+    opened_conflicts: int = 0
+    cursor: Cursor | None = None
+    restored: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Lag:
+    """How far a reader is behind: numbers, and the age of the oldest change it lacks by this database's clock."""
+
+    pending_changes: int
+    age_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """What needs a person; ``by_source`` of the store gives the share of one peer."""
+
+    open_conflicts: int = 0
+    unique_clashes: int = 0
+    parked: int = 0
+    dead_lettered: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class ParkedRow:
+    """A row that could not be made visible.
+
+    Attributes:
+        reason: CamelCase constant (MissingReference, UniqueClash, RowLocked, SchemaSkew, DotReuse, WriteRefused, ...).
+        waits_for: the row whose change lets this one be tried again at once.
+        next_try_ms: milliseconds until the next try by this database's clock; None for a dead letter.
+    """
+
+    row: RowKey
+    source: int
+    reason: str
+    message: str
+    waits_for: RowKey | None
+    attempts: int
+    age_ms: int
+    next_try_ms: int | None
+    dead: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ConflictValue:
+    """One of the values of a conflict; secrets are shown as a short fingerprint."""
+
+    dot: str
+    value: str | int | list[str | int | None] | None
+    region: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class ConflictRecord:
+    """Concurrent values of a field, or two rows with one name.
+
+    Attributes:
+        kind: Value, Deletion, UniqueClash, Cycle.
+        state: Open, Settled (by a rule; kept for people) or Closed (a later write covers all values).
+        chosen: the dot of the value that is shown here.
+        other: the partner of a unique clash.
+    """
+
+    id: int
+    row: RowKey
+    field: str
+    kind: str
+    rule: str
+    state: str
+    values: tuple[ConflictValue, ...]
+    chosen: str
+    source: int
+    opened_at: str
+    closed_at: str | None = None
+    other: RowKey | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class StoredConfiguration:
+    """The agent's configuration as text of its own, and the claim in it, so that SQL users see who commands."""
+
+    text: str
+    etag: str = ""
+    claim_hub: str = ""
+    claim_region: str = ""
+    claim_epoch: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class StoreStatus:
+    """Facts for the agent's status."""
+
+    schema_version: int
+    region_id: int
+    history: History = ()
+    head: int = 0
+    captured: int = 0
+    history_intact: str = "Continuous"
+    database_version: str = ""
