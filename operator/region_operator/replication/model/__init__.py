@@ -1,8 +1,31 @@
 """Version vectors, row states, merge and rules; pure."""
 
 from region_operator.replication.model.codec import decode, encode
+from region_operator.replication.model.identity import (
+    NaturalIdentity,
+    absorb,
+    adopt,
+    clash_winner,
+    final_key,
+    key_reused,
+    natural_identity,
+    renaming_region,
+)
+from region_operator.replication.model.lag import (
+    START,
+    Cursor,
+    History,
+    Incarnation,
+    Resume,
+    lag_changes,
+    lag_ms,
+    resume,
+)
 from region_operator.replication.model.merge import DotReuse, FieldLost, MergeRefused, merge, proves_more
+from region_operator.replication.model.projection import ConflictKind, FieldConflict, Projection, is_alive, project
+from region_operator.replication.model.rules import DeleteRule, EntityRuleSet, FieldRule, Rule, UniqueClash
 from region_operator.replication.model.state import (
+    DELETED_FIELD,
     Born,
     Pair,
     Register,
@@ -13,7 +36,9 @@ from region_operator.replication.model.state import (
     genesis_actor,
     local_write,
 )
+from region_operator.replication.model.topology import Edge, break_cycles, parents_first, rows_parents_first
 from region_operator.replication.model.vectors import (
+    MAX_COUNTER,
     Actor,
     Dot,
     VersionVector,
@@ -24,27 +49,59 @@ from region_operator.replication.model.vectors import (
 )
 
 __all__ = [
+    "DELETED_FIELD",
+    "MAX_COUNTER",
+    "START",
     "Actor",
     "Born",
+    "ConflictKind",
+    "Cursor",
+    "DeleteRule",
     "Dot",
     "DotReuse",
+    "Edge",
+    "EntityRuleSet",
+    "FieldConflict",
     "FieldLost",
+    "FieldRule",
+    "History",
+    "Incarnation",
     "MergeRefused",
+    "NaturalIdentity",
     "Pair",
+    "Projection",
     "Register",
+    "Resume",
     "RowState",
+    "Rule",
     "Scalar",
+    "UniqueClash",
     "Value",
     "VersionVector",
+    "absorb",
     "actor_of",
+    "adopt",
     "base_actor",
+    "break_cycles",
+    "clash_winner",
     "decode",
     "encode",
+    "final_key",
     "genesis",
     "genesis_actor",
+    "is_alive",
     "is_genesis",
+    "key_reused",
+    "lag_changes",
+    "lag_ms",
     "local_write",
     "merge",
+    "natural_identity",
+    "parents_first",
+    "project",
     "proves_more",
     "region_of",
+    "renaming_region",
+    "resume",
+    "rows_parents_first",
 ]

@@ -1,0 +1,265 @@
+"""What an entity is, as data: everything that the engine knows of a table. An entity is added by writing one down.
+
+A *field* is what one register holds: a column, or a group of columns whose values belong together. Names of fields are
+names on the wire and belong to the entity, fleet-wide: every region carries all of them (ENGINE 5).
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from itertools import chain
+from typing import Literal
+
+from region_operator.naming import quote_identifier
+from region_operator.replication.model.rules import Rule
+from region_operator.replication.model.state import DELETED_FIELD, RowState, Scalar, Value
+
+Kind = Literal["str", "int", "bool", "datetime", "decimal"]
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A column as CloudStack has it; ``max_length`` counts characters."""
+
+    name: str
+    kind: Kind = "str"
+    nullable: bool = True
+    max_length: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """One register of an entity.
+
+    Attributes:
+        columns: one, or several that never mix; then the value is a tuple in this order.
+        rule: how concurrent values are settled unless the policy names another rule for this field.
+        fixed_rule: the policy may not name another rule.
+        severity: the values from most to least restrictive; without it MostRestrictive cannot be chosen.
+        quiet: different values are settled without being a conflict.
+        secret: never logged or shown, redacted in conflict records.
+        reference: entity whose key travels here instead of the local id in the column.
+        deferred: the row may exist before the one that it refers to; written in a second pass.
+        placeholder: key of the (well-known) row that a deferred reference names until then, for NOT NULL columns.
+        shared: only these values mean the same in every region. Any other value travels as NULL, and an arriving NULL
+            leaves a local value that is not shared as it is.
+    """
+
+    name: str
+    columns: tuple[Column, ...]
+    rule: Rule | None = None
+    fixed_rule: bool = False
+    severity: tuple[str, ...] = ()
+    quiet: bool = False
+    secret: bool = False
+    reference: str | None = None
+    deferred: bool = False
+    placeholder: str | None = None
+    shared: tuple[Scalar, ...] | None = None
+
+    @property
+    def is_group(self) -> bool:
+        return len(self.columns) > 1
+
+    def travels(self, row: Mapping[str, Scalar]) -> Value:
+        """Return the value that a register holds for this row of columns (references already as keys)."""
+        values = tuple(row[column.name] for column in self.columns)
+        if self.is_group:
+            return values
+        return values[0] if self.shared is None or values[0] in self.shared else None
+
+    def arrives(self, value: Value, *, current: Scalar = None) -> dict[str, Scalar]:
+        """Return the columns to write for a register's value; ``current`` is what the column holds now."""
+        parts = value if isinstance(value, tuple) else (value,)
+        if self.shared is not None and value is None and current not in self.shared:
+            parts = (current,)
+        return {column.name: part for column, part in zip(self.columns, parts, strict=True)}
+
+    def problem(self, value: Value) -> str | None:
+        """Say what keeps a value that arrived from being written; never the value itself, it may be a secret."""
+        parts = value if isinstance(value, tuple) else (value,)
+        if len(parts) != len(self.columns) or isinstance(value, tuple) != self.is_group:
+            return f"{len(self.columns)} columns, the value has {len(parts)}"
+        problems = (self._problem(column, part) for column, part in zip(self.columns, parts, strict=True))
+        return next((problem for problem in problems if problem), None)
+
+    def _problem(self, column: Column, part: Scalar) -> str | None:
+        if part is None:
+            return None if column.nullable or self.shared is not None else "may not be NULL"
+        is_number = column.kind in ("int", "bool") and self.reference is None
+        if is_number != isinstance(part, int):
+            return f"is {column.kind if is_number else 'a text'}, not {type(part).__name__}"
+        if isinstance(part, str) and column.max_length is not None and len(part) > column.max_length:
+            return f"holds {column.max_length} characters, the value has {len(part)}"
+        return None
+
+
+@dataclass(frozen=True, slots=True)
+class RowFilter:
+    """Rows whose column holds one of these values are no rows of the entity, nor are rows that refer to them."""
+
+    column: str
+    excluded: tuple[Scalar, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class WellKnown:
+    """A row that every cloud has from its installation, under a uuid of its own: found by name, known by a fixed key.
+
+    Attributes:
+        match: columns that find it when the region is prepared (a reference column by key); remembered from then on.
+        local_fields: fields of this row that stay in their region; its states do not carry them.
+        synced: False = only other rows' references to it travel, by its key.
+    """
+
+    key: str
+    match: Mapping[str, Scalar]
+    local_fields: frozenset[str] = frozenset()
+    synced: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Cascade:
+    """A foreign key by which deleting a row of ``parent_table`` changes this table behind its triggers."""
+
+    parent_table: str
+    column: str
+    action: Literal["Delete", "SetNull"]
+
+
+@dataclass(frozen=True, slots=True)
+class Unique:
+    """Columns that are unique among rows; ``account_id.domain_id`` is the domain of the row's account.
+
+    Attributes:
+        live_only: removed rows do not count.
+        indexed: the database itself refuses a second row; else it is unique only in the cloud's own code.
+    """
+
+    columns: tuple[str, ...]
+    live_only: bool = True
+    indexed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Tree:
+    """Columns of a tree that are recomputed from parent and name, never copied."""
+
+    parent: str
+    name: str
+    path: str
+    level: str
+    child_count: str
+    next_child_sequence: str
+    separator: str = "/"
+
+    @property
+    def derived(self) -> tuple[str, ...]:
+        return self.path, self.level, self.child_count, self.next_child_sequence
+
+
+@dataclass(frozen=True, slots=True)
+class Entity:
+    """A kind of row that is the same in all regions.
+
+    Attributes:
+        key_column: the fleet-wide name of a row; rows without it are refused, never guessed.
+        local_id: the region's own number of a row; never travels.
+        removed: column with the time of a soft delete; None = rows are deleted for good.
+        excluded: columns that stay in their region, whether this cloud has them or not.
+        unique: the first one is what a person knows a row by (`KeyReused`).
+        append_only: rows are only added; purging them locally is not a change.
+    """
+
+    name: str
+    table: str
+    fields: tuple[Field, ...]
+    key_column: str = "uuid"
+    local_id: str = "id"
+    removed: str | None = None
+    excluded: tuple[str, ...] = ()
+    row_filter: RowFilter | None = None
+    well_known: tuple[WellKnown, ...] = ()
+    cascades: tuple[Cascade, ...] = ()
+    unique: tuple[Unique, ...] = ()
+    tree: Tree | None = None
+    append_only: bool = False
+
+    def __post_init__(self) -> None:
+        columns = [*self.columns, self.key_column, self.local_id, *self.excluded, *self.derived]
+        for identifier in (self.name, self.table, *columns, *self.field_names):
+            quote_identifier(identifier)
+        for names in (columns, self.field_names):
+            twice = sorted({name for name in names if list(names).count(name) > 1})
+            if twice:
+                raise ValueError(f"entity {self.name}: {', '.join(twice)} is there twice")
+        if DELETED_FIELD in self.field_names:
+            raise ValueError(f"entity {self.name}: no field may be called {DELETED_FIELD}")
+        if self.removed is not None and self.removed not in self.field_names:
+            raise ValueError(f"entity {self.name}: the column {self.removed} has to be a field")
+        if any(field.reference is not None and field.is_group for field in self.fields):
+            raise ValueError(f"entity {self.name}: a reference cannot be part of a group")
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The synced columns in the order of the fields."""
+        return tuple(column.name for column in chain.from_iterable(field.columns for field in self.fields))
+
+    @property
+    def field_names(self) -> tuple[str, ...]:
+        return tuple(field.name for field in self.fields)
+
+    @property
+    def groups(self) -> tuple[Field, ...]:
+        return tuple(field for field in self.fields if field.is_group)
+
+    @property
+    def references(self) -> dict[str, str]:
+        """Field -> entity that has to be there before the row."""
+        return {f.name: f.reference for f in self.fields if f.reference is not None and not f.deferred}
+
+    @property
+    def deferred_references(self) -> dict[str, str]:
+        """Field -> entity that may come after the row."""
+        return {f.name: f.reference for f in self.fields if f.reference is not None and f.deferred}
+
+    @property
+    def derived(self) -> tuple[str, ...]:
+        return self.tree.derived if self.tree is not None else ()
+
+    @property
+    def natural_key(self) -> tuple[str, ...]:
+        return self.unique[0].columns if self.unique else ()
+
+    def field(self, name: str) -> Field:
+        return next(field for field in self.fields if field.name == name)
+
+    def fields_of_columns(self, changed: Iterable[str]) -> tuple[Field, ...]:
+        """Return the fields that a write to these columns changes; a group changes as a whole."""
+        names = frozenset(changed)
+        return tuple(field for field in self.fields if any(column.name in names for column in field.columns))
+
+    def well_known_row(self, key: str) -> WellKnown | None:
+        return next((row for row in self.well_known if row.key == key), None)
+
+    def is_synced(self, key: str) -> bool:
+        """False for a well-known row that only serves as a target of references."""
+        row = self.well_known_row(key)
+        return row is None or row.synced
+
+    def fields_of_row(self, key: str) -> tuple[Field, ...]:
+        """Return the fields that states of this row carry: all, but for what a well-known row keeps to itself."""
+        row = self.well_known_row(key)
+        return self.fields if row is None else tuple(f for f in self.fields if f.name not in row.local_fields)
+
+    def missing_fields(self, state: RowState) -> tuple[str, ...]:
+        """Return what a state has to have and has not; such a state is refused whole, its vector not joined."""
+        return tuple(field.name for field in self.fields_of_row(state.key) if field.name not in state.registers)
+
+    def problems(self, values: Mapping[str, Value]) -> tuple[str, ...]:
+        """Say field by field what keeps values that arrived from being written; then the row is parked."""
+        found = ((field.name, field.problem(values[field.name])) for field in self.fields if field.name in values)
+        return tuple(f"{name}: {problem}" for name, problem in found if problem)
+
+    def values(self, row: Mapping[str, Scalar], *, key: str) -> dict[str, Value]:
+        """Return what travels of a row of columns in which references already stand as keys."""
+        return {field.name: field.travels(row) for field in self.fields_of_row(key)}

@@ -1,0 +1,101 @@
+"""Positions in a source's log, what is left of them after the source went back in time, and lag without clocks.
+
+A source keeps the history of its incarnations like PostgreSQL keeps its timelines: each with the first lsn it gave.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from region_operator.errors import InvalidInput
+
+
+@dataclass(frozen=True, slots=True)
+class Cursor:
+    """How far a receiver has applied a source: all up to ``lsn``, which the source gave out as ``incarnation``."""
+
+    incarnation: str
+    lsn: int
+
+    def __str__(self) -> str:
+        return f"{self.incarnation}:{self.lsn}"
+
+    @classmethod
+    def parse(cls, text: str) -> "Cursor":
+        """Read what `str` wrote; the empty text is the beginning.
+
+        Raises:
+            InvalidInput: the text is no cursor.
+        """
+        incarnation, _, lsn = text.rpartition(":")
+        if text and not (incarnation and lsn.isascii() and lsn.isdigit()):
+            raise InvalidInput(
+                field="cursor", problem=f"{text!r} is no position", remedy="pass what the feed gave, or nothing"
+            )
+        return cls(incarnation, int(lsn)) if text else START
+
+
+START = Cursor("", 0)
+
+
+@dataclass(frozen=True, slots=True)
+class Incarnation:
+    """One life of a source's database and the first lsn it gave."""
+
+    name: str
+    first_lsn: int
+
+
+History = Sequence[Incarnation]
+"""Oldest first, the present one last."""
+
+
+@dataclass(frozen=True, slots=True)
+class Resume:
+    """Where a receiver goes on.
+
+    Attributes:
+        lost: the receiver has applied commits that the source does not have any more: the source was restored.
+            Then the receiver goes on from here, sends back what it had received, and a scan verifies.
+    """
+
+    cursor: Cursor
+    lost: bool = False
+
+
+def resume(cursor: Cursor, *, history: History, head: int, known: History = ()) -> Resume:
+    """Return where a receiver at ``cursor`` goes on in a source of this history and last lsn.
+
+    ``known`` is the history that the receiver had last been told; it finds the last common incarnation when the
+    source has forgotten the one of the cursor. Without it everything is sent again, which is slow and harmless.
+
+    Raises:
+        ValueError: the source has no incarnation at all.
+    """
+    present = history[-1].name if history else ""
+    if not present:
+        raise ValueError("a source without an incarnation cannot be resumed")
+    if cursor == START:
+        return Resume(Cursor(present, 0))
+    ends = _ends(history, head=head)
+    end = ends.get(cursor.incarnation)
+    if end is None:
+        known_ends = _ends(known, head=cursor.lsn)
+        end = max((min(ends[name], last) for name, last in known_ends.items() if name in ends), default=0)
+        return Resume(Cursor(present, min(end, cursor.lsn)), lost=True)
+    return Resume(Cursor(present, min(end, cursor.lsn)), lost=cursor.lsn > end)
+
+
+def _ends(history: History, *, head: int) -> dict[str, int]:
+    """The last lsn that each incarnation gave."""
+    lasts = [*(later.first_lsn - 1 for later in history[1:]), head]
+    return {incarnation.name: last for incarnation, last in zip(history, lasts, strict=True)} if history else {}
+
+
+def lag_changes(cursor: Cursor, *, head: int) -> int:
+    """How many changes of the source are not applied; never negative, a restored head may lie behind the cursor."""
+    return max(0, head - cursor.lsn)
+
+
+def lag_ms(*, source_now_ms: int, oldest_unapplied_ms: int | None) -> int:
+    """The age, by the source's own clock, of its oldest change that is not applied; 0 when idle or stepping back."""
+    return 0 if oldest_unapplied_ms is None else max(0, source_now_ms - oldest_unapplied_ms)
