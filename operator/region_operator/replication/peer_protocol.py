@@ -1,0 +1,190 @@
+"""What two agents say to each other: how a question for changes and a page of rows look on the wire. Pure.
+
+    POST /v1/feed   FeedQuestion -> 200, at once the headers, then a blank line each second while there is nothing
+                    new, then one page
+    POST /v1/rows   RowsQuestion -> 200 one page
+    every answer    headers Region-Operator-Database-Key, -Rules, -Incarnation
+    else            api.agent.Refusal: 403 NotPeered, 409 KeyMismatch | PeeringWasLeft | Suspended, 503 ...
+
+A question is a POST because histories may outgrow a URL. A page is one JSON line (PageHead), then a line per row,
+deflated as a whole when that pays. The blank lines tell a silent cable from an idle peer within seconds.
+"""
+
+import json
+import zlib
+from collections.abc import Sequence
+from typing import Final, Literal
+
+from pydantic import Field
+
+from region_operator.api.agent import Wire
+from region_operator.errors import InvalidInput
+from region_operator.replication.feed import FeedPage, FeedRequest, FeedRow, FetchedRows, RowKey
+from region_operator.replication.model.lag import Cursor, History, Incarnation
+
+KEY_HEADER: Final = "Region-Operator-Database-Key"
+RULES_HEADER: Final = "Region-Operator-Rules"
+INCARNATION_HEADER: Final = "Region-Operator-Incarnation"
+
+HEARTBEAT: Final = b"\n"
+HEARTBEAT_S: Final = 1.0
+MAX_FEED_WAIT_S: Final = 25.0
+MAX_HEAD_BYTES: Final = 256 * 1024
+MAX_PAGE_BYTES: Final = 32 * 1024 * 1024  # a row is sent whole, so this bounds a row too
+MAX_QUESTION_BYTES: Final = 1024 * 1024
+MAX_PAGE_ROWS: Final = 20_000
+MAX_ROWS_ASKED: Final = 1000
+DEFLATE_FROM_BYTES: Final = 2048
+
+WireHistory = list[tuple[str, int]]
+
+
+class FeedQuestion(Wire):
+    """What are your changes after ``after``? ``applied`` is what the asker has committed, for who waits to leave."""
+
+    peering: str
+    database_key: str
+    after: str = ""
+    applied: str = ""
+    peer_history: WireHistory = Field(default_factory=list)
+    known_history: WireHistory = Field(default_factory=list)
+    max_rows: int = Field(default=2000, ge=1, le=MAX_PAGE_ROWS)
+    max_bytes: int = Field(default=1024 * 1024, ge=1, le=MAX_PAGE_BYTES)
+    wait_s: float = Field(default=MAX_FEED_WAIT_S, ge=0, le=MAX_FEED_WAIT_S)
+
+    def request(self, *, peer: int) -> FeedRequest:
+        """Return the question as the store takes it; raises InvalidInput for a malformed cursor."""
+        return FeedRequest(
+            peer=peer,
+            after=Cursor.parse(self.after),
+            peer_history=history_from_wire(self.peer_history),
+            known_history=history_from_wire(self.known_history),
+            max_rows=self.max_rows,
+            max_bytes=self.max_bytes,
+        )
+
+
+class RowsQuestion(Wire):
+    """How do these rows look at your place?"""
+
+    peering: str
+    database_key: str
+    keys: list[tuple[str, str]] = Field(max_length=MAX_ROWS_ASKED)
+
+    def row_keys(self) -> list[RowKey]:
+        return [RowKey(entity, key) for entity, key in self.keys]
+
+
+class PageHead(Wire):
+    """The first line of a page."""
+
+    source: int
+    history: WireHistory
+    next: str = ""
+    head: int = 0
+    total_rows: int = 0
+    age_ms: int = 0
+    remaining_age_ms: int = 0
+    rewound: bool = False
+    encoding: Literal["identity", "deflate"] = "identity"
+    body_bytes: int = Field(default=0, ge=0, le=MAX_PAGE_BYTES)
+    text_bytes: int = Field(default=0, ge=0, le=MAX_PAGE_BYTES)
+
+
+def history_to_wire(history: History) -> WireHistory:
+    return [(incarnation.name, incarnation.first_lsn) for incarnation in history]
+
+
+def history_from_wire(history: WireHistory) -> tuple[Incarnation, ...]:
+    return tuple(Incarnation(name, first_lsn) for name, first_lsn in history)
+
+
+def encode_page(page: FeedPage) -> bytes:
+    """Return a page as bytes; runs in a worker thread, it may be large."""
+    head = PageHead(
+        source=page.source,
+        history=history_to_wire(page.history),
+        next=str(page.next),
+        head=page.head,
+        total_rows=page.total_rows,
+        age_ms=page.age_ms,
+        remaining_age_ms=page.remaining_age_ms,
+        rewound=page.rewound,
+    )
+    return _frame(head, page.rows)
+
+
+def encode_rows(fetched: FetchedRows) -> bytes:
+    return _frame(PageHead(source=fetched.source, history=history_to_wire(fetched.history)), fetched.rows)
+
+
+def decode_page(head: PageHead, body: bytes) -> FeedPage:
+    """Return the page; raises InvalidInput if the peer sent something that is none."""
+    if not head.history:
+        raise _malformed("names no incarnation")
+    return FeedPage(
+        source=head.source,
+        history=history_from_wire(head.history),
+        rows=_rows(head, body),
+        next=Cursor.parse(head.next),
+        head=head.head,
+        total_rows=head.total_rows,
+        age_ms=head.age_ms,
+        remaining_age_ms=head.remaining_age_ms,
+        rewound=head.rewound,
+    )
+
+
+def decode_rows(head: PageHead, body: bytes) -> FetchedRows:
+    if not head.history:
+        raise _malformed("names no incarnation")
+    return FetchedRows(source=head.source, history=history_from_wire(head.history), rows=_rows(head, body))
+
+
+def _frame(head: PageHead, rows: Sequence[FeedRow]) -> bytes:
+    # The state is JSON already and holds no raw newline; json.dumps leaves no raw tab in what stands before it.
+    text = "\n".join(
+        f"{json.dumps([row.lsn, row.entity, row.key], ensure_ascii=False)}\t{row.state}" for row in rows
+    ).encode()
+    deflated = zlib.compress(text, level=1) if len(text) >= DEFLATE_FROM_BYTES else None
+    body = text if deflated is None else deflated
+    described = head.model_copy(
+        update={
+            "encoding": "identity" if deflated is None else "deflate",
+            "body_bytes": len(body),
+            "text_bytes": len(text),
+        }
+    )
+    return described.model_dump_json(by_alias=True).encode() + b"\n" + body
+
+
+def _rows(head: PageHead, body: bytes) -> tuple[FeedRow, ...]:
+    try:
+        text = _text(head, body)
+        return tuple(_row(line) for line in text.split("\n")) if text else ()
+    except (ValueError, TypeError, zlib.error) as error:
+        raise _malformed(f"cannot be read ({error})") from error
+
+
+def _text(head: PageHead, body: bytes) -> str:
+    if head.encoding == "identity":
+        return body.decode()
+    inflater = zlib.decompressobj()
+    text = inflater.decompress(body, head.text_bytes + 1)  # never more than was announced, however small the body
+    if len(text) != head.text_bytes:
+        raise ValueError("the body is not as long as announced")
+    return text.decode()
+
+
+def _row(line: str) -> FeedRow:
+    name, separator, state = line.partition("\t")
+    lsn, entity, key = json.loads(name)
+    if not separator or type(lsn) is not int or not isinstance(entity, str) or not isinstance(key, str):
+        raise ValueError("a row has no name")
+    return FeedRow(lsn=lsn, entity=entity, key=key, state=state)
+
+
+def _malformed(problem: str) -> InvalidInput:
+    return InvalidInput(
+        field="page", problem=problem, remedy="compare the versions of both agents", reason="PeerRefused"
+    )
