@@ -1,0 +1,74 @@
+"""What the operator itself does about a RegionPeering: its finalizer, nothing else; pure.
+
+Wiring is not done here. Each Region's pass puts the link into its agent's document, active or leaving, and the agents
+do it; so this plan only says when both have finished leaving and the object may go.
+"""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from region_operator.controller.facts import PeerFacts, PeeringFacts, Unknown
+
+
+@dataclass(frozen=True)
+class Leaving:
+    """How a deleted peering stands.
+
+    Attributes:
+        done: nothing is waited for any more: the finalizer goes.
+        forced: it went without some side (named in ``message``), which will still hold the link.
+    """
+
+    done: bool
+    reason: Literal["Draining", "WaitingForPeer", "Paused", "AgentUnreachable", "NotBlocked"]
+    message: str
+    forced: bool = False
+
+
+Act = Literal["AddFinalizer", "RemoveFinalizer", "Nothing"]
+
+
+def act(peering: PeeringFacts) -> Act:
+    """What is to be done to the object itself now."""
+    if peering.deleting:
+        return "RemoveFinalizer" if peering.finalizer and leaving(peering).done else "Nothing"
+    return "Nothing" if peering.finalizer or peering.paused else "AddFinalizer"
+
+
+def leaving(peering: PeeringFacts) -> Leaving:
+    """Whether a deleted peering may go, and what it waits for."""
+    if peering.abandon:
+        return Leaving(True, "NotBlocked", "abandoned by annotation: nothing was unwired", forced=True)
+    if peering.paused:
+        return Leaving(False, "Paused", "spec.paused is true; set it to false, or abandon the peering by annotation")
+    waiting = [_waiting(peering, name, side) for name, side in zip(peering.regions, peering.sides, strict=True)]
+    open_sides = [(name, why) for name, why in zip(peering.regions, waiting, strict=True) if why]
+    if not open_sides:
+        return Leaving(True, "NotBlocked", "both agents have left")
+    left_s = peering.drain_timeout_s - peering.deleting_age_s
+    told = "; ".join(f"{name}: {why}" for name, why in open_sides)
+    if left_s <= 0:
+        return Leaving(True, "NotBlocked", f"drain time is over; went without {told}", forced=True)
+    unreachable = all(why.startswith("unreachable") for _, why in open_sides)
+    reason: Literal["AgentUnreachable", "WaitingForPeer"] = "AgentUnreachable" if unreachable else "WaitingForPeer"
+    return Leaving(False, reason, f"{told}; spec.leave.drainTimeoutSeconds={peering.drain_timeout_s} bounds the wait")
+
+
+def _waiting(peering: PeeringFacts, name: str, side: PeerFacts | Unknown | None) -> str:
+    """What ``name`` is waited for, "" when it has left or never had the link."""
+    if side is None:
+        return ""
+    if isinstance(side, Unknown):
+        return f"not looked at yet ({side.message})"
+    if side.stalled and side.agent.last is None:
+        return ""  # it was never provisioned, so it has nothing to leave
+    if isinstance(side.agent.status, Unknown):
+        return f"unreachable ({side.agent.status.reason})"
+    status = side.agent.last
+    if status is None:
+        return "" if not side.agent.endpoint else "unreachable (not heard yet)"
+    if peering.uid in status.left_peerings:
+        return ""
+    holds = any(link.peering_uid == peering.uid for link in status.links)
+    known = any(source.uid == peering.uid for source in status.sources)
+    return "leaving" if holds or known else ""
