@@ -31,6 +31,9 @@ ANNOTATION_ABANDON: Final = f"{GROUP}/abandon"
 ANNOTATION_TAKE_OVER: Final = f"{GROUP}/take-over"
 ANNOTATION_SCAN: Final = f"{GROUP}/scan-requested-at"
 
+ANNOTATION_SCHEMA_HASH: Final = f"{GROUP}/schema-hash"
+"""On our CustomResourceDefinitions: tells an operator that the installed ones are older than itself."""
+
 PLACEMENT_CONSENT_CONFIGMAP: Final = "region-operator-placement"
 FLEET_CA_SECRET: Final = "region-operator-ca"  # noqa: S105 - a name, not a secret
 OPERATOR_CLIENT_SECRET: Final = "region-operator-client"  # noqa: S105 - a name, not a secret

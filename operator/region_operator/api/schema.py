@@ -71,6 +71,13 @@ class Manifest(BaseModel):
             rule.check(self)
         return self
 
+    @classmethod
+    def __get_pydantic_json_schema__(cls, core: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
+        schema = handler.resolve_ref_schema(handler(core))
+        if cls.cel:
+            schema[VALIDATIONS] = [rule.schema() for rule in cls.cel]
+        return schema
+
     def wire(self) -> dict[str, Any]:
         """The object as it is written in a manifest: camelCase, nothing that is absent."""
         return self.model_dump(by_alias=True, exclude_none=True, mode="json")

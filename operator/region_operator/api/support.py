@@ -1,0 +1,48 @@
+"""Fields of the kinds whose behaviour comes with a later version: refused until then, never silently ignored.
+
+The one table of what is not there yet. A line leaves it when the behaviour lands.
+"""
+
+from functools import singledispatch
+
+from region_operator.api.peering import RegionPeeringSpec
+from region_operator.api.policy import SyncPolicySpec
+from region_operator.api.region import RegionSpec
+from region_operator.api.scan_policy import ScanPolicy
+from region_operator.api.schema import Manifest
+
+UNSUPPORTED_CLASHES = ("Rename", "Adopt")
+
+
+@singledispatch
+def not_yet_supported(spec: Manifest) -> list[str]:
+    """Paths of the fields that ask for what this version cannot do; the reason of Stalled is then NotYetSupported."""
+    raise TypeError(f"{type(spec).__name__} is not the spec of a kind")
+
+
+@not_yet_supported.register
+def _(_spec: RegionSpec) -> list[str]:
+    return []
+
+
+@not_yet_supported.register
+def _(spec: RegionPeeringSpec) -> list[str]:
+    return ["spec.mode"] if spec.mode == "Plan" else []
+
+
+@not_yet_supported.register
+def _(spec: SyncPolicySpec) -> list[str]:
+    paths = ["spec.conflicts.uniqueClash"] if spec.conflicts.unique_clash in UNSUPPORTED_CLASHES else []
+    paths += [
+        f"spec.entities[{place}].uniqueClash"
+        for place, entity in enumerate(spec.entities or ())
+        if entity.unique_clash in UNSUPPORTED_CLASHES
+    ]
+    return paths + (_scan(spec.scan) if spec.scan else [])
+
+
+def _scan(scan: ScanPolicy) -> list[str]:
+    """Full scans do not run yet, so anything but to switch them off would promise too much."""
+    if scan.mode == "Disabled":
+        return []
+    return [f"spec.scan.{field}" for field in scan.wire()]

@@ -1,0 +1,36 @@
+import pytest
+
+from region_operator.api.peering import RegionPeeringSpec
+from region_operator.api.policy import SyncPolicySpec
+from region_operator.api.schema import Manifest
+from region_operator.api.support import not_yet_supported
+
+REGIONS = [{"name": "a"}, {"name": "b"}]
+
+
+@pytest.mark.parametrize(
+    ("spec", "paths"),
+    [
+        (RegionPeeringSpec.model_validate({"regions": REGIONS}), []),
+        (RegionPeeringSpec.model_validate({"regions": REGIONS, "mode": "Suspended"}), []),
+        (RegionPeeringSpec.model_validate({"regions": REGIONS, "mode": "Plan"}), ["spec.mode"]),
+        (SyncPolicySpec(), []),
+        (SyncPolicySpec.model_validate({"conflicts": {"uniqueClash": "Adopt"}}), ["spec.conflicts.uniqueClash"]),
+        (
+            SyncPolicySpec.model_validate(
+                {"entities": [{"name": "user"}, {"name": "domain", "uniqueClash": "Rename"}]}
+            ),
+            ["spec.entities[1].uniqueClash"],
+        ),
+        (SyncPolicySpec.model_validate({"scan": {"mode": "Disabled", "drift": "Revert"}}), []),
+        (SyncPolicySpec.model_validate({"scan": {"mode": "Enabled"}}), ["spec.scan.mode"]),
+        (SyncPolicySpec.model_validate({"scan": {"cron": "0 1 * * *"}}), ["spec.scan.cron"]),
+    ],
+)
+def test_what_is_not_there_yet_is_named_by_its_path(spec, paths):
+    assert not_yet_supported(spec) == paths
+
+
+def test_only_specs_of_the_kinds_are_judged():
+    with pytest.raises(TypeError):
+        not_yet_supported(Manifest())
