@@ -284,7 +284,8 @@ class AgentFacts:
 
     endpoint: str  # https://host:port we speak to; "" = not known yet
     status: Fact[AgentStatus | None]  # None = never asked, e.g. no endpoint yet
-    age_s: float = 0.0  # since that answer arrived
+    age_s: float = 0.0  # since the last answer arrived
+    last: AgentStatus | None = None  # the last answer, also while the agent does not answer
     refusal: Invalid | None = None  # the last document was refused (409, 412, 422)
     document_etag: str = ""  # etag of the document that we last pushed with success; "" = none by this process
     rules_in_force: Rules | None = None  # of that document; kept when the policy is gone (rule 7)

@@ -24,6 +24,7 @@ MIN_INTERVAL_S = 1.0  # an agent under write load has news all the time; one ans
 class _Watched:
     endpoint: AgentEndpoint
     status: Fact[AgentStatus | None] = None
+    last: AgentStatus | None = None
     answered_at: float = 0.0
     etag: str = ""
     refusal: Invalid | None = None
@@ -92,6 +93,7 @@ class AgentObserver:
             endpoint=watched.endpoint.url,
             status=watched.status,
             age_s=age_s,
+            last=watched.last,
             refusal=watched.refusal,
             document_etag=watched.document_etag,
         )
@@ -103,7 +105,7 @@ class AgentObserver:
             watched.refusal, watched.document_etag = None, answer.etag
             if isinstance(watched.status, AgentStatus):
                 acknowledged = {"configuration_etag": answer.etag, "sources": answer.sources}
-                watched.status = watched.status.model_copy(update=acknowledged)
+                watched.status = watched.last = watched.status.model_copy(update=acknowledged)
             watched.etag = ""  # ask for the whole status at once
         self._supervisor.restart(str(key))
 
@@ -133,7 +135,8 @@ class AgentObserver:
             await self._sleep(max(0.0, MIN_INTERVAL_S - (self._clock() - asked_at)))
 
     def _hear(self, key: Key, watched: _Watched, status: AgentStatus) -> None:
-        before, watched.status = watched.status, status
+        before = watched.status
+        watched.status = watched.last = status
         watched.answered_at, watched.etag = self._clock(), status.etag
         if not isinstance(before, AgentStatus):
             self._on_news(News(key, links=True))
