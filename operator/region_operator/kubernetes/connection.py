@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import ssl
 import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass
@@ -40,6 +41,7 @@ class Connection:
 
     Args:
         configuration: server and credentials, as the Kubernetes client library takes them.
+        tls: verifies the server and holds our certificate; None: made from the configuration's files.
         check_addresses: refuse to connect to special addresses (for servers that a tenant named).
         breaker: asked before each call, when a dead server must not cost each caller the whole timeout.
     """
@@ -48,12 +50,15 @@ class Connection:
         self,
         configuration: Configuration,
         *,
+        tls: ssl.SSLContext | None = None,
         check_addresses: bool = False,
         breaker: Breaker | None = None,
         timeout_s: float = CALL_TIMEOUT_S,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._api = ApiClient(configuration)
+        if tls is not None:
+            self._api.rest_client.ssl_context = tls
         self._check_addresses, self._breaker, self._timeout_s = check_addresses, breaker, timeout_s
         self._clock = clock
         self.last_answer: float | None = None  # clock time; evidence that the server is reachable
