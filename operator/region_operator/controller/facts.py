@@ -79,6 +79,21 @@ class SecretFacts:
 
 
 @dataclass(frozen=True)
+class CertificateFacts:
+    """A certificate, read from its PEM by ``plan.x509.describe``."""
+
+    fingerprint: str  # "sha256:<hex>" of the DER
+    key_id: str  # subject key identifier, hex
+    authority: str  # authority key identifier, hex; of a CA its own
+    not_before: str  # RFC 3339
+    not_after: str
+    dns_names: frozenset[str] = frozenset()
+    ip_addresses: frozenset[str] = frozenset()
+    uris: frozenset[str] = frozenset()
+    pem: str = field(default="", repr=False)
+
+
+@dataclass(frozen=True)
 class ConfigMapFacts:
     meta: Meta
     data: Mapping[str, str] = field(default_factory=dict)
@@ -189,8 +204,8 @@ class FleetFacts:
 class TrustHolder:
     """What one Region's agent trusts and shows; a rotation of the CA goes on when all of them have followed (rule 17).
 
-    ``trusted`` as the agent acknowledged it, fingerprints ("sha256:...") of CAs. ``authority`` is the CA that signed
-    the leaf in its Secret. Unknown holds the phase.
+    ``trusted`` as the agent acknowledged it, fingerprints ("sha256:...") of CAs. ``authority`` is the key id of the CA
+    that signed the leaf in its Secret. Unknown holds the phase.
     """
 
     region: str

@@ -80,8 +80,8 @@ def claimed_by_another(site: Site, held: HeldClaim) -> Wait:
     return Wait(
         "Claimed",
         "ClaimedByAnotherHub",
-        f"ConfigMap {site.namespace}/{naming.claim(site.region)} says that hub {held.hub or '?'} commands this region as "
-        f"{held.region or '?'}; nothing is written here. Delete the Region there, or set annotation "
+        f"ConfigMap {site.namespace}/{naming.claim(site.region)} says that hub {held.hub or '?'} commands this region "
+        f"as {held.region or '?'}; nothing is written here. Delete the Region there, or set annotation "
         f"{naming.ANNOTATION_TAKE_OVER}: {held.hub or '<hub>'} here",
         stalled=True,
     )
@@ -141,13 +141,11 @@ def foreign_data(site: Site, found: Iterable[Meta]) -> Wait | None:
     """Retained volumes and Secrets are taken up only if namespace, name and id match (rule 13)."""
     for meta in found:
         if not owned(site, meta.labels) or meta.labels.get(naming.LABEL_REGION_ID) != str(site.region_id):
-            whose = (
-                f"{meta.labels.get(naming.LABEL_REGION_NAMESPACE, '?')}/{meta.labels.get(naming.LABEL_REGION_NAME, '?')} "
-                f"with id {meta.labels.get(naming.LABEL_REGION_ID, '?')}"
-            )
+            keys = (naming.LABEL_REGION_NAMESPACE, naming.LABEL_REGION_NAME, naming.LABEL_REGION_ID)
+            namespace, name, number = (meta.labels.get(key, "?") for key in keys)
             message = (
-                f"{meta.ref.kind} {meta.ref.namespace}/{meta.ref.name} holds data of Region {whose}; it is neither used "
-                "nor removed. Move it away, or create the Region it belongs to"
+                f"{meta.ref.kind} {meta.ref.namespace}/{meta.ref.name} holds data of Region {namespace}/{name} with id "
+                f"{number}; it is neither used nor removed. Move it away, or create the Region it belongs to"
             )
             return Wait("DatabaseReady", "RetainedDataOfAnotherRegion", message, stalled=True)
     return None

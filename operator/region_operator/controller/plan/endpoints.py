@@ -15,6 +15,11 @@ def url_host(host: str) -> str:
     return f"[{host}]" if ":" in host else host
 
 
+def service_port(expose: Expose, port: int) -> int:
+    """The Service's own port; only a load balancer listens on the port that others dial."""
+    return (expose.port or port) if expose.type == "LoadBalancer" else port
+
+
 def exposed_address(expose: Expose, service: ServiceFacts | None, *, inside: str, port: int) -> tuple[str, int] | None:
     """Host and port that others dial, None while a provider has not given them yet.
 

@@ -1,7 +1,7 @@
 """Writes my.cnf, the only way in which a setting of a spec reaches a server: each key and value is checked first.
 
 A value can neither end its line nor start another option, and a key can neither be one that breaks the isolation of
-the Pod nor a disguise of it: mariadbd also takes ``loose_``, ``skip_`` ... before a name, and unambiguous abbreviations.
+the Pod nor a disguise of it: mariadbd also takes ``loose_``, ``skip_`` ... before a name, and abbreviations of it.
 """
 
 import re

@@ -1,4 +1,4 @@
-"""The parts that all our Pods share: restricted Pod Security, mounts, probes, scheduling. Fresh containers each call."""
+"""The parts that all our Pods share: restricted Pod Security, mounts, probes, scheduling. Fresh dicts each call."""
 
 from collections.abc import Mapping, Sequence
 from copy import deepcopy

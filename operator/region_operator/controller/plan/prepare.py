@@ -1,8 +1,8 @@
 """The prepare Job: schema, users, triggers and seed rows; the only Pod that is given the database's admin.
 
-A Job is named by the hash of all that it is made from, so every change of an input is one new run, and a run that is done
-is never repeated. It has no time to live: the finished Job *is* the record that it was done. Those of older inputs are
-deleted by the plan, and so is a failed one, some minutes later, to be tried again.
+A Job is named by the hash of all that it is made from, so every change of an input is one new run, and a run that is
+done is never repeated. It has no time to live: the finished Job *is* the record that it was done. Those of older inputs
+are deleted by the plan, and so is a failed one, some minutes later, to be tried again.
 """
 
 import hashlib

@@ -50,8 +50,8 @@ def database_secret(site: Site, users: DatabaseUsers, *, key: bytes, generate: G
         values |= {f"{user}-username": f"{user}_a", f"{user}-password": generate()}
         annotations[_annotation(user, _DIGEST)] = digest(key, values[f"{user}-password"].encode())
         annotations[_annotation(user, _REVISION)] = "1"
-    for user, (username, password) in users.copied.items():
-        values |= {f"{user}-username": username, f"{user}-password": password}
+    for other, (username, password) in users.copied.items():
+        values |= {f"{other}-username": username, f"{other}-password": password}
     if users.admin:
         values |= {"admin-username": "region_admin", "admin-password": generate()}
         values["init.sql"] = init_sql(values["admin-username"], values["admin-password"])
@@ -70,8 +70,8 @@ def database_secret_patch(
     annotations: dict[str, str] = {}
     for user in users.paired:
         _follow_edit(user, seen, key=key, generate=generate, into=(values, annotations))
-    for user, (username, password) in users.copied.items():
-        for name, value in ((f"{user}-username", username), (f"{user}-password", password)):
+    for other, (username, password) in users.copied.items():
+        for name, value in ((f"{other}-username", username), (f"{other}-password", password)):
             if seen.digests.get(name) != digest(key, value.encode()):
                 values[name] = value
     if users.admin:

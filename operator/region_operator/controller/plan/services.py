@@ -5,6 +5,7 @@ from copy import deepcopy
 from typing import Any
 
 from region_operator.api.common import Expose
+from region_operator.controller.plan.endpoints import service_port
 from region_operator.controller.plan.labels import Component, Site, metadata, selector
 from region_operator.controller.plan.steps import Manifest
 
@@ -37,7 +38,7 @@ def exposed_service(site: Site, name: str, component: Component, *, port: tuple[
     if expose.type == "NodePort" and expose.node_port:
         spec["ports"][0]["nodePort"] = expose.node_port
     if expose.type == "LoadBalancer":
-        spec["ports"][0]["port"] = expose.port or port[1]
+        spec["ports"][0]["port"] = service_port(expose, port[1])
         if expose.load_balancer_class:
             spec["loadBalancerClass"] = expose.load_balancer_class
     return manifest

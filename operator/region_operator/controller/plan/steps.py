@@ -15,8 +15,8 @@ from region_operator.controller.facts import ObjectRef
 Manifest: TypeAlias = dict[str, Any]
 Where: TypeAlias = Literal["hub", "placement"]
 Stage: TypeAlias = Literal[
-    "finalizer", "placement", "claim", "secrets", "certificates", "database", "prepare", "workloads", "configuration",
-    "teardown",
+    "finalizer", "placement", "claim", "secrets", "certificates", "network", "database", "prepare", "workloads",
+    "configuration", "teardown",
 ]  # fmt: skip
 
 
@@ -128,6 +128,27 @@ class CreateFleetSecret:
 
 
 @dataclass(frozen=True)
+class IssueNextAuthority:
+    """Begin a rotation: a fresh CA into ``next-ca.crt`` and ``next-ca.key`` of the fleet's Secret, with annotations."""
+
+    ref: ObjectRef
+    uid: str
+    resource_version: str
+    annotations: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class JsonPatch:
+    """JSON patch guarded by ``resource_version``; moves keys of a Secret whose values nobody has to read."""
+
+    ref: ObjectRef
+    uid: str
+    resource_version: str
+    operations: tuple[Mapping[str, str], ...]
+    where: Where = "placement"
+
+
+@dataclass(frozen=True)
 class PushConfiguration:
     """PUT the document to the Region's agent."""
 
@@ -166,7 +187,7 @@ class Wait:
 
 Step: TypeAlias = (
     Apply | CreateOnly | Patch | Delete | PatchVolumeClaim | OrphanDelete | IssueCertificate | CreateFleetSecret
-    | PushConfiguration | AddFinalizer | RemoveFinalizer | Warn | Wait
+    | IssueNextAuthority | JsonPatch | PushConfiguration | AddFinalizer | RemoveFinalizer | Warn | Wait
 )  # fmt: skip
 
 
