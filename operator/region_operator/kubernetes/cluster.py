@@ -16,6 +16,7 @@ Manifests = list[Manifest]
 
 _APPLY: Final = "application/apply-patch+yaml"
 _JSON_PATCH: Final = "application/json-patch+json"
+_MERGE_PATCH: Final = "application/merge-patch+json"
 _OWNER_LABELS: Final = (naming.LABEL_HUB, naming.LABEL_REGION_NAMESPACE, naming.LABEL_REGION_NAME)
 _PAGE: Final = 500
 
@@ -147,6 +148,30 @@ class Cluster:
             Conflict: the object is gone or has changed.
         """
         return await self._json_patch(kind.path(namespace, name), operations, resource_version=resource_version)
+
+    async def merge_patch(
+        self,
+        kind: Kind,
+        namespace: str | None,
+        name: str,
+        body: Mapping[str, Any],
+        *,
+        uid: str,
+        resource_version: str = "",
+    ) -> Manifest:
+        """Change some fields of the object with this uid (null removes one), if it is still at ``resource_version``.
+
+        Raises:
+            Conflict: the object is gone, is another one, or has changed.
+        """
+        precondition = {"uid": uid} | ({"resourceVersion": resource_version} if resource_version else {})
+        patch = {**body, "metadata": {**body.get("metadata", {}), **precondition}}
+        query = {"fieldManager": naming.FIELD_MANAGER}
+        call = Call("PATCH", kind.path(namespace, name), query=query, body=patch, content_type=_MERGE_PATCH)
+        try:
+            return await self._write(call)
+        except NotFound as error:
+            raise Conflict(str(error)) from error
 
     async def delete(
         self, kind: Kind, namespace: str | None, name: str, *, uid: str, propagation: str = "Background"
