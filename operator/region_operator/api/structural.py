@@ -58,12 +58,14 @@ def _rewrite(schema: JsonSchema, definitions: Mapping[str, JsonSchema], *, path:
 
 
 def _property(name: str, original: JsonSchema, parent: JsonSchema, rewritten: JsonSchema) -> JsonSchema:
-    """An object that may be left out and has defaults inside gets the default `{}`, else those would not apply."""
+    """Give an object that may be left out its members' defaults, else those would not apply.
+
+    They are written out: the API server checks the rules of the object on its default as it stands.
+    """
     optional = name not in parent.get("required", ()) and "anyOf" not in original
-    inner = rewritten.get("properties", {}).values()
-    if optional and any("default" in value for value in inner):
-        return rewritten | {"default": {}}
-    return rewritten
+    members = rewritten.get("properties", {}).items()
+    inner = {member: value["default"] for member, value in members if "default" in value}
+    return rewritten | {"default": inner} if optional and inner else rewritten
 
 
 def _without_references(schema: JsonSchema, definitions: Mapping[str, JsonSchema], path: str) -> JsonSchema:
