@@ -69,6 +69,10 @@ KINDS: Final[Mapping[tuple[str, str], Kind]] = {
 }
 
 
+BY_NAME: Final[Mapping[str, Kind]] = {kind.kind: kind for kind in KINDS.values()}
+"""Names of kinds are unambiguous among those we know."""
+
+
 def kind_of(manifest: Mapping[str, Any]) -> Kind:
     """The kind of an object.
 

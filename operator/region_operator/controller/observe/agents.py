@@ -9,7 +9,7 @@ import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
-from region_operator.api.agent import Acknowledgement, AgentStatus, LinkStatus
+from region_operator.api.agent import Acknowledgement, AgentStatus, LinkStatus, Rules
 from region_operator.controller.agent_client import AgentClient, AgentEndpoint
 from region_operator.controller.facts import AgentFacts, Fact, Invalid, Unknown
 from region_operator.errors import Unavailable
@@ -29,6 +29,7 @@ class _Watched:
     etag: str = ""
     refusal: Invalid | None = None
     document_etag: str = ""
+    rules_in_force: Rules | None = None
 
 
 @dataclass(frozen=True)
@@ -96,13 +97,14 @@ class AgentObserver:
             last=watched.last,
             refusal=watched.refusal,
             document_etag=watched.document_etag,
+            rules_in_force=watched.rules_in_force,
         )
 
-    def acknowledged(self, key: Key, answer: Acknowledgement) -> None:
-        """The agent of ``key`` took our document."""
+    def acknowledged(self, key: Key, answer: Acknowledgement, rules: Rules) -> None:
+        """The agent of ``key`` took our document, with these rules in it."""
         watched = self._watched.get(key)
         if watched is not None:
-            watched.refusal, watched.document_etag = None, answer.etag
+            watched.refusal, watched.document_etag, watched.rules_in_force = None, answer.etag, rules
             if isinstance(watched.status, AgentStatus):
                 acknowledged = {"configuration_etag": answer.etag, "sources": answer.sources}
                 watched.status = watched.last = watched.status.model_copy(update=acknowledged)

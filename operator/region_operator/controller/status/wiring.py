@@ -9,6 +9,7 @@ from typing import Literal
 
 from region_operator.api.agent import AgentStatus
 from region_operator.controller.facts import PeerFacts, PeeringFacts, Unknown
+from region_operator.controller.plan.claim import duplicate_of
 from region_operator.controller.status.directions import link_of
 
 
@@ -41,17 +42,12 @@ def wiring(peering: PeeringFacts, *, evidence_max_age_s: int) -> Wiring:
 
 
 def _lost_to_a_duplicate(peering: PeeringFacts) -> str:
-    """Who holds wins (its uid is known to the agents); else the smaller name (OPERATOR.md 19)."""
-    for other in peering.duplicates:
-        if other.deleting:
-            continue
-        ours = any(isinstance(s, PeerFacts) and _known(peering.uid, s.agent.last) for s in peering.sides)
-        theirs = other.known_to_agents
-        if (theirs and not ours) or (
-            theirs == ours and (other.namespace, other.name) < (peering.namespace, peering.name)
-        ):
-            return f"RegionPeering {other.name} joins the same two Regions already; delete one of the two"
-    return ""
+    ours = any(isinstance(side, PeerFacts) and _known(peering.uid, side.agent.last) for side in peering.sides)
+    rivals = [other for other in peering.duplicates if not other.deleting]
+    winner = duplicate_of(f"{peering.namespace}/{peering.name}", known_to_agents=ours, duplicates=rivals)
+    if winner is None:
+        return ""
+    return f"RegionPeering {winner.name} joins the same two Regions already; delete one of the two"
 
 
 def _known(uid: str, agent: AgentStatus | None) -> bool:
