@@ -76,12 +76,12 @@ def decode(text: str | bytes) -> RowState:
         raise _invalid(f"has version {version!r}, known is {VERSION}", remedy="upgrade the older agent")
     try:
         return _Reader(document).state()
-    except (KeyError, IndexError, TypeError, ValueError) as error:
+    except (KeyError, IndexError, TypeError, ValueError, AttributeError) as error:
         raise _invalid(f"is malformed ({type(error).__name__}: {error})") from None
 
 
 class _Reader:
-    """Reads one document; anything unexpected is a ValueError, KeyError, IndexError or TypeError."""
+    """Reads one document; what is not as expected raises one of the errors that `decode` maps."""
 
     def __init__(self, document: dict[str, Any]) -> None:
         unknown = document.keys() - _MEMBERS

@@ -1,0 +1,58 @@
+"""Positions survive a restart, a restore is proved by them, and lag is never negative."""
+
+import pytest
+
+from region_operator.errors import InvalidInput
+from region_operator.replication.model import START, Cursor, Incarnation, Resume, lag_changes, lag_ms, resume
+
+ONE, TWO, THREE = Incarnation("one", 1), Incarnation("two", 121), Incarnation("three", 101)
+
+
+def test_a_cursor_is_text_between_programs():
+    assert Cursor.parse(str(Cursor("6f0c9a51e2b7d833", 42))) == Cursor("6f0c9a51e2b7d833", 42)
+    assert Cursor.parse("") is START
+
+
+@pytest.mark.parametrize("text", ["42", ":", "a:", ":4", "a:-1", "a:x", "a:٤", "a: 1"])
+def test_what_is_no_cursor_is_refused(text):
+    with pytest.raises(InvalidInput, match="no position"):
+        Cursor.parse(text)
+
+
+@pytest.mark.rule("ENGINE 12")
+@pytest.mark.parametrize(
+    ("cursor", "history", "head", "resumed"),
+    [
+        (START, [ONE], 0, Resume(Cursor("one", 0))),
+        (Cursor("one", 50), [ONE], 90, Resume(Cursor("one", 50))),
+        (Cursor("one", 50), [ONE, TWO], 130, Resume(Cursor("two", 50))),
+        (Cursor("one", 120), [ONE, TWO], 120, Resume(Cursor("two", 120))),
+        (Cursor("one", 120), [ONE, THREE], 100, Resume(Cursor("three", 100), lost=True)),
+        (Cursor("one", 100), [ONE, THREE], 100, Resume(Cursor("three", 100))),
+        (Cursor("one", 91), [ONE], 90, Resume(Cursor("one", 90), lost=True)),
+        (Cursor("two", 150), [ONE, THREE], 100, Resume(Cursor("three", 0), lost=True)),
+    ],
+)
+def test_a_restart_is_seamless_and_a_restore_is_told_by_the_cursor(cursor, history, head, resumed):
+    assert resume(cursor, history=history, head=head) == resumed
+
+
+@pytest.mark.rule("ENGINE 12")
+@pytest.mark.parametrize(
+    ("lsn", "known", "at"), [(150, [ONE, TWO], 100), (150, [Incarnation("else", 1)], 0), (90, [ONE, THREE, TWO], 90)]
+)
+def test_a_forgotten_incarnation_is_resumed_at_the_end_of_the_last_common_one(lsn, known, at):
+    resumed = resume(Cursor("two", lsn), history=[ONE, THREE], known=known, head=130)
+    assert resumed == Resume(Cursor("three", at), lost=True)
+
+
+def test_a_source_that_has_no_history_cannot_be_resumed():
+    with pytest.raises(ValueError, match="incarnation"):
+        resume(START, history=[], head=0)
+
+
+def test_lag_is_counted_by_the_source_and_never_negative():
+    assert (lag_changes(Cursor("one", 40), head=42), lag_changes(Cursor("one", 40), head=30)) == (2, 0)
+    assert lag_ms(source_now_ms=5_000, oldest_unapplied_ms=None) == 0
+    assert lag_ms(source_now_ms=5_000, oldest_unapplied_ms=3_500) == 1_500
+    assert lag_ms(source_now_ms=3_000, oldest_unapplied_ms=3_500) == 0
