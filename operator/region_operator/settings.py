@@ -19,6 +19,7 @@ class DatabaseSettings(BaseSettings):
     host: str
     port: int = naming.DATABASE_PORT
     name: str = naming.BUSINESS_SCHEMA
+    sync_schema: str = naming.SYNC_SCHEMA
     credentials_directory: Path = Path("/etc/region-operator/database")  # files: username, password
     tls_mode: Literal["VerifyIdentity", "VerifyCA", "Disabled"] = "VerifyIdentity"
     ca_file: Path | None = None

@@ -229,6 +229,7 @@ class AgentStatus(Wire):
     sources: list[Source] = Field(default_factory=list)
     rules_hash: str = ""
     database_reachable: bool = True
+    database_message: str = ""  # why it is not reachable, or not usable (not prepared yet)
     database_version: str = ""
     database_key_fingerprint: str = ""
     management: ManagementStatus = Field(default_factory=ManagementStatus)

@@ -79,6 +79,11 @@ class LinkFacts:
         self._state, self._reason, self._message = state, reason, message
         return changed
 
+    def rest(self) -> None:
+        """The link is told to rest: no evidence is gathered, and the old one says nothing."""
+        self._first_good = self._first_bad = self._backlog = None
+        self.enter("Suspended", "Suspended")
+
     def backlog(self, *, pending: int, oldest_age_ms: int) -> None:
         """The source has ``pending`` changes beyond our cursor, the oldest of that age by its own clock."""
         self._backlog = Backlog(pending, oldest_age_ms, self._clock())

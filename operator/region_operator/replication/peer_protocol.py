@@ -17,7 +17,7 @@ from typing import Final, Literal
 
 from pydantic import Field
 
-from region_operator.api.agent import Wire
+from region_operator.api.agent import Refusal, Wire
 from region_operator.errors import InvalidInput
 from region_operator.replication.feed import FeedPage, FeedRequest, FeedRow, FetchedRows, RowKey
 from region_operator.replication.model.lag import Cursor, History, Incarnation
@@ -76,10 +76,11 @@ class RowsQuestion(Wire):
 
 
 class PageHead(Wire):
-    """The first line of a page."""
+    """The first line of a page; with ``refusal`` there is no page, because reading it failed after the headers."""
 
-    source: int
-    history: WireHistory
+    source: int = 0
+    history: WireHistory = Field(default_factory=list)
+    refusal: Refusal | None = None
     next: str = ""
     head: int = 0
     total_rows: int = 0
@@ -116,6 +117,10 @@ def encode_page(page: FeedPage) -> bytes:
 
 def encode_rows(fetched: FetchedRows) -> bytes:
     return _frame(PageHead(source=fetched.source, history=history_to_wire(fetched.history)), fetched.rows)
+
+
+def encode_refusal(refusal: Refusal) -> bytes:
+    return _frame(PageHead(refusal=refusal), ())
 
 
 def decode_page(head: PageHead, body: bytes) -> FeedPage:

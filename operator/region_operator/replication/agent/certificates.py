@@ -61,6 +61,9 @@ class CertificateDirectory:
             ca_fingerprints=self._identity.ca_fingerprints(),
         )
 
+    def not_after_timestamp(self) -> float | None:
+        return None if self._identity is None else self._identity.leaf.not_valid_after_utc.timestamp()
+
 
 def _serial(identity: mutual_tls.Identity) -> str:
     return format(identity.leaf.serial_number, "x")

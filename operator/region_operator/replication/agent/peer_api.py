@@ -1,13 +1,15 @@
 """What a peer may ask of this region: changes after its cursor, and rows by key. Contract: ``peer_protocol``."""
 
+import asyncio
+import logging
 import time
-from collections.abc import Callable
-from typing import Protocol, TypeVar
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import Any, Protocol, TypeVar
 
 from aiohttp import web
 from pydantic import ValidationError
 
-from region_operator.api.agent import Wire
+from region_operator.api.agent import Refusal, Wire
 from region_operator.errors import InvalidInput, RegionOperatorError, Unavailable
 from region_operator.replication import peer_protocol
 from region_operator.replication.agent import roles
@@ -18,7 +20,10 @@ from region_operator.replication.feed import FeedPage, FeedRequest, RowKey
 from region_operator.replication.model.lag import Cursor
 from region_operator.replication.peer_protocol import FeedQuestion, RowsQuestion
 
+log = logging.getLogger(__name__)
+
 Question = TypeVar("Question", bound=Wire)
+Answer = TypeVar("Answer")
 
 
 class FeedSource(Protocol):
@@ -65,37 +70,46 @@ class _PeerApi:
         except (_Refusal, RegionOperatorError) as error:
             return self._refused(error)
         self._source.acknowledged(question.peering, applied)
-        response = web.StreamResponse(
-            headers={**self._source.identification(), "Content-Type": "application/octet-stream"}
-        )
-        await response.prepare(request)  # the asker measures the round trip by this
-        await response.write(await self._next_page(asked, response, until=self._clock() + question.wait_s))
-        await response.write_eof()
-        return response
+        until = self._clock() + question.wait_s
+        return await self._stream(request, lambda response: self._next_page(asked, response, until=until))
 
     async def rows(self, request: web.Request) -> web.StreamResponse:
         try:
             question, peer = await self._question(request, RowsQuestion)
             self._admit(question.peering, question.database_key, peer=peer)
-            body = await self._source.read_rows(question.row_keys())
         except (_Refusal, RegionOperatorError) as error:
             return self._refused(error)
-        return web.Response(body=body, headers=self._source.identification(), content_type="application/octet-stream")
+        keys = question.row_keys()
+        return await self._stream(request, lambda response: _alive(response, self._source.read_rows(keys)))
+
+    async def _stream(
+        self, request: web.Request, page: Callable[[web.StreamResponse], Awaitable[bytes]]
+    ) -> web.StreamResponse:
+        response = web.StreamResponse(
+            headers={**self._source.identification(), "Content-Type": "application/octet-stream"}
+        )
+        await response.prepare(request)  # the asker measures the round trip by this
+        try:
+            encoded = await page(response)
+        except Exception as error:  # the status is sent already; the page says what happened
+            encoded = peer_protocol.encode_refusal(_refusal_of(error)[1])
+        await response.write(encoded)
+        await response.write_eof()
+        return response
 
     async def _next_page(self, asked: FeedRequest, response: web.StreamResponse, *, until: float) -> bytes:
         """Wait for something new, at most ``until``, with a sign of life each second."""
+        bell = self._source.head_moved
         while True:
-            count = self._source.head_moved.count
-            page, encoded = await self._source.read_feed(asked)
-            news = page.rows or page.rewound or page.next.lsn != asked.after.lsn
-            while not news:
-                left_s = until - self._clock()
-                if left_s <= 0:
-                    return encoded
-                if await self._source.head_moved.beyond(count, timeout_s=min(left_s, peer_protocol.HEARTBEAT_S)):
+            count = bell.count
+            page, encoded = await _alive(response, self._source.read_feed(asked))
+            if page.rows or page.rewound or page.next.lsn != asked.after.lsn:
+                return encoded
+            while (left_s := until - self._clock()) > 0:
+                if await bell.beyond(count, timeout_s=min(left_s, peer_protocol.HEARTBEAT_S)):
                     break
                 await response.write(peer_protocol.HEARTBEAT)
-            if news:
+            else:
                 return encoded
 
     async def _question(self, request: web.Request, form: type[Question]) -> tuple[Question, int]:
@@ -128,14 +142,31 @@ class _PeerApi:
             raise _Refusal(409, reason="KeyMismatch", message=message)
 
     def _refused(self, error: Exception) -> web.Response:
-        match error:
-            case _Refusal():
-                answer = refusal(error.status, reason=error.reason, message=error.message)
-            case Unavailable():
-                answer = refusal(503, reason=error.reason, message=str(error))
-            case InvalidInput():
-                answer = refusal(422, reason=error.reason, message=str(error))
-            case _:
-                answer = refusal(500, reason=type(error).__name__, message="the request failed here; see our log")
+        status, told = _refusal_of(error)
+        answer = refusal(status, reason=told.reason, message=told.message)
         answer.headers.update(self._source.identification())
         return answer
+
+
+async def _alive(response: web.StreamResponse, work: Coroutine[Any, Any, Answer]) -> Answer:
+    """Await ``work`` and give a sign of life each second meanwhile."""
+    task = asyncio.ensure_future(work)
+    try:
+        while not (await asyncio.wait({task}, timeout=peer_protocol.HEARTBEAT_S))[0]:
+            await response.write(peer_protocol.HEARTBEAT)
+        return task.result()
+    finally:
+        task.cancel()
+
+
+def _refusal_of(error: Exception) -> tuple[int, Refusal]:
+    match error:
+        case _Refusal():
+            return error.status, Refusal(reason=error.reason, message=error.message)
+        case Unavailable():
+            return 503, Refusal(reason=error.reason, message=str(error))
+        case InvalidInput():
+            return 422, Refusal(reason=error.reason, message=str(error))
+        case _:
+            log.error("a peer's question failed", exc_info=error)
+            return 500, Refusal(reason=type(error).__name__, message="the request failed here; see the agent's log")

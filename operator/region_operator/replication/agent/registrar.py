@@ -83,24 +83,24 @@ class Registrar:
         *,
         order: Callable[[], Order | None],
         open_api: OpenApi,
-        wake: Bell,
         changed: Bell,
     ) -> None:
-        """``order`` tells what is asked for now (None: nothing yet); ``wake`` rings when that changed."""
-        self._order, self._open_api, self._wake, self._changed = order, open_api, wake, changed
+        """``order`` tells what is asked for now (None: nothing yet); ring ``wake`` when that changed."""
+        self._order, self._open_api, self._changed = order, open_api, changed
+        self.wake = Bell()
         self.proof = Proof()
 
     async def run(self) -> None:
         failures = 0
         while True:
-            count = self._wake.count
+            count = self.wake.count
             proof = await self._pass()
             failures = 0 if proof.management.reachable and not proof.refusals else failures + 1
             if proof != self.proof:
                 self.proof = proof
                 self._changed.ring()
             rest_s = min(RETRY_S * 2.0 ** min(failures - 1, 8), RETRY_CAP_S) if failures else PROOF_INTERVAL_S
-            await self._wake.beyond(count, timeout_s=rest_s)
+            await self.wake.beyond(count, timeout_s=rest_s)
 
     async def _pass(self) -> Proof:
         order = self._order()

@@ -1,0 +1,286 @@
+"""The parts of an agent put together: what runs as long as the program, and what runs while it owns the database."""
+
+import asyncio
+import contextlib
+import logging
+import secrets
+from collections.abc import Callable, Coroutine
+from pathlib import Path
+from typing import Any, Protocol
+
+from aiohttp import web
+
+from region_operator import __version__, mutual_tls
+from region_operator.api.agent import AgentStatus, Link
+from region_operator.errors import Conflict, InvalidInput, Unavailable
+from region_operator.replication import peer_protocol
+from region_operator.replication.agent import control_api, health, peer_api, registrar
+from region_operator.replication.agent.bell import Bell
+from region_operator.replication.agent.certificates import CertificateDirectory
+from region_operator.replication.agent.configuration import Held, Rejected
+from region_operator.replication.agent.database_key import fingerprint_of_file
+from region_operator.replication.agent.keeper import ConfigurationKeeper, built_in_rules, rules_of
+from region_operator.replication.agent.links import Links
+from region_operator.replication.agent.listener import MutualTLSListener
+from region_operator.replication.agent.peer_client import PeerClient
+from region_operator.replication.agent.region import LocalRegion
+from region_operator.replication.agent.status import Facts, agent_status
+from region_operator.replication.feed import FeedPage, FeedRequest, RowKey
+from region_operator.replication.model.lag import Cursor
+from region_operator.replication.model.rules import EntityRuleSet
+from region_operator.replication.store.region_store import RegionStore
+from region_operator.settings import AgentSettings
+from region_operator.supervision import Backoff, Process, Supervisor
+
+log = logging.getLogger(__name__)
+
+BACKOFF = Backoff(base_s=0.5, cap_s=10.0)
+CLOSE_TIMEOUT_S = 4.0
+CERTIFICATE_RETRY_S = 1.0
+
+
+class OpenStore(Protocol):
+    """``RegionStore.open`` with its address bound; blocking."""
+
+    def __call__(self, *, region_id: int, rules: dict[str, EntityRuleSet], mint: Callable[[], int]) -> RegionStore: ...
+
+
+class Agent:
+    """One region's agent; a database that is away is waited for, never died of.
+
+    Attributes:
+        changed: rings when the status may differ.
+        head_moved: rings when there is something new for peers.
+    """
+
+    def __init__(self, settings: AgentSettings, *, open_store: OpenStore, key_file: Path) -> None:
+        self._settings, self._open_store, self._key_file = settings, open_store, key_file
+        self.changed, self.head_moved = Bell(), Bell()
+        self._key = ""
+        self._database_message = "not reached yet"
+        self._region: LocalRegion | None = None
+        self._keeper = ConfigurationKeeper(region_id=settings.region_id, status_changed=self.changed)
+        self._certificates = CertificateDirectory(settings.tls_directory, more_trust=self._configured_trust)
+        self._registrar = registrar.Registrar(
+            order=self._order, open_api=registrar.opener(settings), changed=self.changed
+        )
+        self._links = Links(
+            keeper=self._keeper,
+            connect=self._connect,
+            is_forgotten=lambda region_id: self._registrar.proof.forgotten(region_id),
+            changed=self.changed,
+            order_changed=self._registrar.wake.ring,
+        )
+        self._listener = MutualTLSListener(
+            host=settings.listen_host, port=settings.listen_port, region_id=settings.region_id
+        )
+        self._serving = False
+
+    @property
+    def port(self) -> int:
+        return self._listener.port
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Serve until ``stop`` is set, then let running transactions end."""
+        health_runner = web.AppRunner(self._health_app(), access_log=None, shutdown_timeout=1)
+        await health_runner.setup()
+        await web.TCPSite(health_runner, self._settings.listen_host, self._settings.health_port).start()
+        serving = asyncio.ensure_future(self._serve())
+        stopped = asyncio.ensure_future(stop.wait())
+        try:
+            await asyncio.wait({serving, stopped}, return_when=asyncio.FIRST_COMPLETED)
+            if serving.done():
+                serving.result()
+        finally:
+            stopped.cancel()
+            serving.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await serving
+            await health_runner.cleanup()
+
+    async def _serve(self) -> None:
+        app = web.Application()
+        self._listener.install(app)
+        app.add_routes(control_api.routes(self._keeper, self))
+        app.add_routes(peer_api.routes(self))
+        try:
+            await self._listener.start(app, await self._first_certificates())
+            self._serving = True
+            log.info("serving", extra={"port": self.port})
+            async with Supervisor(backoff=BACKOFF) as supervisor:
+                supervisor.spawn("certificates", lambda _: self._certificates.follow(self._listener.use))
+                supervisor.spawn("registrar", lambda _: self._registrar.run())
+                supervisor.spawn("database", self._own_database)
+                await asyncio.Event().wait()
+        finally:
+            self._serving = False
+            await self._listener.stop()
+
+    async def _first_certificates(self) -> mutual_tls.Identity:
+        while True:
+            try:
+                return await self._certificates.load()
+            except InvalidInput as error:
+                log.warning("waiting for usable certificates: %s", error)
+                await asyncio.sleep(CERTIFICATE_RETRY_S)
+
+    # --- while the database is ours ------------------------------------------------------------------------------
+
+    async def _own_database(self, process: Process) -> None:
+        """Take the database, resume what is configured in it, and give it back."""
+        try:
+            store = await asyncio.to_thread(
+                self._open_store,
+                region_id=self._settings.region_id,
+                rules=built_in_rules(),
+                mint=lambda: secrets.randbits(63),
+            )
+        except (Unavailable, InvalidInput, Conflict) as error:
+            self._say_database(str(error))
+            raise
+        region = LocalRegion(store, head_moved=self.head_moved, changed=self.changed)
+        try:
+            await self._resume(region)
+            self._region = region
+            self._say_database("")
+            process.ready()
+            await _until_one_fails(
+                region.capture(),
+                region.retry_parked(),
+                region.observe(self._sources),
+                self._links.run(region),
+                _until_fenced(region),
+            )
+        except Exception as error:
+            self._say_database(str(error))
+            raise
+        finally:
+            self._region = None
+            self._keeper.close()
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(region.close(), CLOSE_TIMEOUT_S)
+            self.changed.ring()
+
+    async def _resume(self, region: LocalRegion) -> None:
+        self._key = await asyncio.to_thread(fingerprint_of_file, self._key_file)
+        if not self._key:
+            log.warning("no database key at %s: no rows are exchanged", self._key_file)
+        held = await self._keeper.open(region)
+        try:
+            await region.set_rules(rules_of(held))
+        except Rejected as rejected:  # stored by a newer agent; the operator is told the hash and pushes again
+            log.warning("the stored rules are unusable here, built-in ones are used: %s", rejected)
+        await region.look(self._sources())
+        self._registrar.wake.ring()
+
+    def _say_database(self, message: str) -> None:
+        if message != self._database_message:
+            self._database_message = message
+            self.changed.ring()
+
+    # --- what the parts ask of each other ------------------------------------------------------------------------
+
+    def _configured_trust(self) -> list[str]:
+        held = self._keeper.held
+        return held.document.trust if held and held.document else []
+
+    def _connect(self, link: Link) -> PeerClient:
+        return PeerClient(
+            link.peer,
+            peering_uid=link.peering_uid,
+            identity=lambda: self._certificates.identity,
+            database_key=lambda: self._key,
+        )
+
+    def _sources(self) -> list[int]:
+        return sorted({facts.peer_id for facts in self._links.facts.values()})
+
+    def _order(self) -> registrar.Order | None:
+        held = self._keeper.held
+        if held is None or held.document is None:
+            return None
+        return registrar.Order(held.document.region, tuple(held.links.values()), frozenset(self._links.drained))
+
+    # --- control_api.StatusSource --------------------------------------------------------------------------------
+
+    def status(self) -> AgentStatus:
+        region = self._region
+        return agent_status(
+            Facts(
+                region_id=self._settings.region_id,
+                version=__version__,
+                held=self._keeper.held,
+                region=region.facts if region else None,
+                database_reachable=region is not None and region.reachable,
+                database_message=self._database_message if region is None else region.message,
+                database_key_fingerprint=self._key,
+                proof=self._registrar.proof,
+                certificate=self._certificates.status(),
+                links=tuple(facts.status() for _, facts in sorted(self._links.facts.items())),
+            )
+        )
+
+    # --- peer_api.FeedSource -------------------------------------------------------------------------------------
+
+    async def read_feed(self, request: FeedRequest) -> tuple[FeedPage, bytes]:
+        return await self._at_hand().read_feed(request)
+
+    async def read_rows(self, keys: list[RowKey]) -> bytes:
+        return await self._at_hand().read_rows(keys)
+
+    def held(self) -> Held:
+        self._at_hand()
+        return self._keeper.held or Held()
+
+    def identification(self) -> dict[str, str]:
+        held, region = self._keeper.held, self._region
+        history = region.facts.status.history if region and region.facts else ()
+        return {
+            peer_protocol.KEY_HEADER: self._key,
+            peer_protocol.RULES_HEADER: held.document.rules.hash if held and held.document else "",
+            peer_protocol.INCARNATION_HEADER: history[-1].name if history else "",
+        }
+
+    def acknowledged(self, peering_uid: str, applied: Cursor) -> None:
+        self._links.acknowledged(peering_uid, applied)
+
+    def _at_hand(self) -> LocalRegion:
+        if self._region is None:
+            raise Unavailable(reason="DatabaseUnavailable", message="the region's database is not at hand")
+        return self._region
+
+    # --- health --------------------------------------------------------------------------------------------------
+
+    def _health_app(self) -> web.Application:
+        metrics = health.AgentMetrics(
+            self.status, counters=self._counters, not_after=self._certificates.not_after_timestamp
+        )
+        return health.app(is_ready=lambda: self._serving, metrics=metrics)
+
+    def _counters(self) -> dict[str, dict[str, float]]:
+        region = self._region
+        if region is None:
+            return {}
+        return {
+            "captured_rows": {"": region.folded_rows},
+            "capture_passes": {"": region.fold_passes},
+            "applied_rows": {str(source): rows for source, rows in region.applied_rows.items()},
+        }
+
+
+async def _until_fenced(region: LocalRegion) -> None:
+    await region.fenced.wait()
+    raise Conflict("another agent has taken the database")
+
+
+async def _until_one_fails(*parts: Coroutine[Any, Any, None]) -> None:
+    """Run the parts together; the first that ends ends all, with its own error."""
+    tasks = [asyncio.create_task(part) for part in parts]
+    try:
+        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        for task in done:
+            task.result()
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)

@@ -1,0 +1,181 @@
+"""The links of this region as supervised processes: one each, so an error in one never touches another."""
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import partial
+from typing import Protocol
+
+from region_operator.api.agent import Link as LinkDocument
+from region_operator.replication.agent.bell import Bell
+from region_operator.replication.agent.keeper import ConfigurationKeeper
+from region_operator.replication.agent.region import LocalRegion
+from region_operator.replication.link import Link, LinkConfiguration, Peer
+from region_operator.replication.link_facts import LinkFacts
+from region_operator.replication.model.lag import START, Cursor
+from region_operator.supervision import Backoff, Process, Supervisor
+
+log = logging.getLogger(__name__)
+
+BACKOFF = Backoff(base_s=0.25, cap_s=5.0)  # a healed cable is noticed within seconds, a dead peer costs a connect
+
+
+class Connection(Peer, Protocol):
+    """A peer with something to close."""
+
+    async def close(self) -> None: ...
+
+
+@dataclass
+class _Leave:
+    """What a leaving link has to reach, and since when it tries; kept while its process is started anew."""
+
+    began: float
+    leave_at: Cursor | None = None
+
+
+class Links:
+    """Runs what the keeper holds: active links pull, suspended ones rest, leaving ones drain and vanish.
+
+    Attributes:
+        facts: by peering uid, of every link held.
+        drained: leaving links whose peer the management server may forget now.
+    """
+
+    def __init__(
+        self,
+        *,
+        keeper: ConfigurationKeeper,
+        connect: Callable[[LinkDocument], Connection],
+        is_forgotten: Callable[[int], bool],
+        changed: Bell,
+        order_changed: Callable[[], None],
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """Remember what to work with.
+
+        Args:
+            connect: opens the way to a link's peer.
+            is_forgotten: whether the management server has proved not to list a region any more.
+            order_changed: called when the management server must be told something else.
+        """
+        self._keeper, self._connect = keeper, connect
+        self._is_forgotten, self._changed, self._order_changed = is_forgotten, changed, order_changed
+        self._clock = clock
+        self.facts: dict[str, LinkFacts] = {}
+        self.drained: set[str] = set()
+        self._running: dict[str, LinkDocument] = {}
+        self._leaves: dict[str, _Leave] = {}
+        self._applied_by_peer: dict[str, Cursor] = {}
+
+    def acknowledged(self, peering_uid: str, applied: Cursor) -> None:
+        """The peer has committed our changes up to ``applied``."""
+        self._applied_by_peer[peering_uid] = applied
+
+    async def run(self, region: LocalRegion) -> None:
+        """Keep the right processes running until cancelled."""
+        async with Supervisor(backoff=BACKOFF, clock=self._clock) as supervisor:
+            try:
+                while True:
+                    count = self._keeper.changed.count
+                    await self._arrange(supervisor, region)
+                    await self._keeper.changed.beyond(count, timeout_s=3600)
+            finally:
+                self._running.clear()
+
+    async def _arrange(self, supervisor: Supervisor, region: LocalRegion) -> None:
+        held = await self._keeper.read()
+        for uid in list(self._running):
+            if held.links.get(uid) != self._running[uid]:
+                await supervisor.stop(uid)
+                del self._running[uid]
+        for uid in set(self.facts) - set(held.links):
+            self._forget(uid)
+        for uid, link in held.links.items():
+            if uid not in self._running:
+                self._start(supervisor, region, link)
+        self._order_changed()
+        self._changed.ring()
+
+    def _start(self, supervisor: Supervisor, region: LocalRegion, link: LinkDocument) -> None:
+        uid = link.peering_uid
+        facts = self.facts.get(uid)
+        if facts is None or facts.peer_id != link.peer.id:
+            facts = LinkFacts(peering_uid=uid, peer_id=link.peer.id, clock=self._clock, now=_utc_now)
+            self.facts[uid] = facts
+        self._running[uid] = link
+        if link.state == "Suspended":
+            facts.rest()
+            return
+        facts.enter("Connecting", "NotYetConnected")
+        work = self._leave if link.state == "Leaving" else self._active
+        supervisor.spawn(uid, partial(work, region, link, facts))
+
+    def _forget(self, uid: str) -> None:
+        self.facts.pop(uid, None)
+        self._leaves.pop(uid, None)
+        self._applied_by_peer.pop(uid, None)
+        self.drained.discard(uid)
+
+    async def _active(self, region: LocalRegion, link: LinkDocument, facts: LinkFacts, process: Process) -> None:
+        process.ready()
+        await self._pull(region, link, facts)
+
+    async def _pull(
+        self, region: LocalRegion, link: LinkDocument, facts: LinkFacts, *, leave_at: Cursor | None = None
+    ) -> None:
+        uid = link.peering_uid
+        peer = self._connect(link)
+        try:
+            await Link(
+                LinkConfiguration(source=link.peer.id, limits=link.link, leave_at=leave_at),
+                peer=peer,
+                here=region,
+                facts=facts,
+                peer_has_applied=lambda: self._applied_by_peer.get(uid, START),
+                on_change=self._changed.ring,
+            ).run()
+        finally:
+            await peer.close()
+
+    async def _leave(self, region: LocalRegion, link: LinkDocument, facts: LinkFacts, process: Process) -> None:
+        """Exchange what is left, let the management server forget the peer, forget the link."""
+        process.ready()
+        uid = link.peering_uid
+        if uid not in self.drained:
+            await self._drain(region, link, facts)
+            log.info("leaving: drained", extra={"peering": uid, "peer": link.peer.id})
+            self.drained.add(uid)
+        self._order_changed()
+        while link.drain_timeout_seconds > 0 and not self._is_forgotten(link.peer.id):
+            count = self._changed.count
+            await self._changed.beyond(count, timeout_s=1.0)
+
+        async def forget() -> None:
+            held = await self._keeper.read()
+            if all(other.peer.id != link.peer.id for key, other in held.links.items() if key != uid):
+                await region.drop_cursor(link.peer.id)
+
+        await self._keeper.left(uid, forget=forget)
+        log.info("left", extra={"peering": uid, "peer": link.peer.id})
+
+    async def _drain(self, region: LocalRegion, link: LinkDocument, facts: LinkFacts) -> None:
+        leave = self._leaves.setdefault(link.peering_uid, _Leave(began=self._clock()))
+        if leave.leave_at is None:
+            leave.leave_at = Cursor("", await region.head())
+        left_s = leave.began + link.drain_timeout_seconds - self._clock()
+        if left_s <= 0:
+            log.warning("leaving without the peer's last changes: it did not take part in time")
+            return
+        try:
+            async with asyncio.timeout(left_s):
+                await self._pull(region, link, facts, leave_at=leave.leave_at)
+        except TimeoutError:
+            log.warning("leaving without the peer's last changes: it did not take part in time")
+
+
+def _utc_now() -> datetime:
+    return datetime.now(UTC)

@@ -1,0 +1,183 @@
+"""Asks a peer for changes and rows, over mutual TLS; the other end of ``peer_api``."""
+
+import asyncio
+import ssl
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+
+import aiohttp
+from pydantic import ValidationError
+
+from region_operator import mutual_tls
+from region_operator.api.agent import Peer as PeerAddress
+from region_operator.api.agent import Refusal
+from region_operator.connection_faults import message_of, reason_of
+from region_operator.errors import InvalidInput, Refused, Unavailable
+from region_operator.replication import peer_protocol
+from region_operator.replication.feed import FeedPage, FeedRequest, FetchedRows, RowKey
+from region_operator.replication.link_facts import LinkFacts
+from region_operator.replication.model.lag import Cursor
+from region_operator.replication.peer_protocol import FeedQuestion, PageHead, RowsQuestion
+
+CONNECT_TIMEOUT_S = 5.0
+SILENCE_TIMEOUT_S = 5.0  # five heartbeats
+MAX_SESSION_AGE_S = 3600.0
+
+
+class PeerClient:
+    """One peer of one link; open connections are given up after an hour and when our certificates change."""
+
+    def __init__(
+        self,
+        address: PeerAddress,
+        *,
+        peering_uid: str,
+        identity: Callable[[], mutual_tls.Identity],
+        database_key: Callable[[], str],
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._address, self._peering_uid = address, peering_uid
+        self._identity, self._database_key, self._clock = identity, database_key, clock
+        self._session: aiohttp.ClientSession | None = None
+        self._session_born, self._session_digest = 0.0, ""
+        self._context: ssl.SSLContext | None = None
+
+    async def feed(self, request: FeedRequest, *, applied: Cursor, wait: bool, facts: LinkFacts) -> FeedPage:
+        """Return the next page; the peer's key is compared before its first row is looked at."""
+        question = FeedQuestion(
+            peering=self._peering_uid,
+            database_key=self._database_key(),
+            after=str(request.after) if request.after.incarnation else "",
+            applied=str(applied) if applied.incarnation else "",
+            peer_history=peer_protocol.history_to_wire(request.peer_history),
+            known_history=peer_protocol.history_to_wire(request.known_history),
+            max_rows=request.max_rows,
+            max_bytes=request.max_bytes,
+            wait_s=peer_protocol.MAX_FEED_WAIT_S if wait else 0,
+        )
+        began = self._clock()
+        async with self._asked("/v1/feed", question.model_dump_json(by_alias=True), facts=facts) as response:
+            facts.contact(rtt_s=self._clock() - began)
+            head = await _head(response, on_heartbeat=facts.contact)
+            body = await _body(response, head)
+            facts.contact()
+        return await asyncio.to_thread(peer_protocol.decode_page, head, body)
+
+    async def rows(self, keys: list[RowKey]) -> FetchedRows:
+        question = RowsQuestion(
+            peering=self._peering_uid,
+            database_key=self._database_key(),
+            keys=[(key.entity, key.key) for key in keys],
+        )
+        async with self._asked("/v1/rows", question.model_dump_json(by_alias=True), facts=None) as response:
+            head = await _head(response, on_heartbeat=lambda: None)
+            body = await _body(response, head)
+        return await asyncio.to_thread(peer_protocol.decode_rows, head, body)
+
+    async def close(self) -> None:
+        if self._session is not None:
+            await self._session.close()
+            self._session = None
+
+    @asynccontextmanager
+    async def _asked(
+        self, path: str, question: str, *, facts: LinkFacts | None
+    ) -> AsyncIterator[aiohttp.ClientResponse]:
+        """Ask, and turn every failure into one of ours."""
+        url = self._address.url.rstrip("/") + path
+        try:
+            session = await self._open_session()
+            async with session.post(
+                url,
+                data=question,
+                headers={"Content-Type": "application/json"},
+                ssl=self._context or True,
+                server_hostname=self._address.server_name,
+                allow_redirects=False,
+            ) as response:
+                self._check_fingerprint(response)
+                _remember(response, facts)
+                if response.status != 200:
+                    raise await _refusal(response, url)
+                self._check_key(response)
+                yield response
+        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            raise Unavailable(reason=reason_of(error), message=f"{url}: {message_of(error)}") from error
+        except ValueError as error:
+            message = f"{url}: {message_of(error)}"
+            raise InvalidInput(
+                field="page", problem=message, remedy="compare the versions of both agents", reason="PeerRefused"
+            ) from error
+
+    async def _open_session(self) -> aiohttp.ClientSession:
+        identity = self._identity()
+        outdated = self._clock() - self._session_born > MAX_SESSION_AGE_S or self._session_digest != identity.digest
+        if self._session is not None and outdated:
+            await self.close()
+        if self._session is None:
+            self._context = await asyncio.to_thread(mutual_tls.client_context, identity)
+            self._session = aiohttp.ClientSession(
+                connector=aiohttp.TCPConnector(limit=4, ssl_shutdown_timeout=0),
+                timeout=aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_TIMEOUT_S, sock_read=SILENCE_TIMEOUT_S),
+                trust_env=False,
+                auto_decompress=False,
+                cookie_jar=aiohttp.DummyCookieJar(),
+            )
+            self._session_born, self._session_digest = self._clock(), identity.digest
+        return self._session
+
+    def _check_fingerprint(self, response: aiohttp.ClientResponse) -> None:
+        wanted = self._address.certificate_fingerprint
+        connection = response.connection
+        if not wanted or connection is None or connection.transport is None:
+            return
+        leaf = connection.transport.get_extra_info("ssl_object").getpeercert(True)
+        if mutual_tls.fingerprint(leaf) != wanted:
+            raise Unavailable(
+                reason="TLSFailed",
+                message=f"{self._address.url} presents {mutual_tls.fingerprint(leaf)}, configured is {wanted}",
+            )
+
+    def _check_key(self, response: aiohttp.ClientResponse) -> None:
+        if response.headers.get(peer_protocol.KEY_HEADER) != self._database_key():
+            raise Refused(reason="KeyMismatch", message="the peer has another database key")
+
+
+def _remember(response: aiohttp.ClientResponse, facts: LinkFacts | None) -> None:
+    if facts is not None:
+        facts.peer_database_key_fingerprint = response.headers.get(peer_protocol.KEY_HEADER, "")
+        facts.peer_rules_hash = response.headers.get(peer_protocol.RULES_HEADER, "")
+
+
+async def _head(response: aiohttp.ClientResponse, *, on_heartbeat: Callable[[], None]) -> PageHead:
+    while True:
+        line = await response.content.readuntil(b"\n", max_size=peer_protocol.MAX_HEAD_BYTES)
+        if line == peer_protocol.HEARTBEAT:
+            on_heartbeat()
+        elif line:
+            head = PageHead.model_validate_json(line)
+            if head.refusal is not None:
+                raise Unavailable(reason="PeerRefused", message=f"{head.refusal.reason}: {head.refusal.message}")
+            return head
+        else:
+            raise ConnectionResetError("the peer ended its answer without a page")
+
+
+async def _body(response: aiohttp.ClientResponse, head: PageHead) -> bytes:
+    try:
+        return await response.content.readexactly(head.body_bytes)
+    except asyncio.IncompleteReadError as error:
+        raise ConnectionResetError("the peer broke off in the middle of a page") from error
+
+
+async def _refusal(response: aiohttp.ClientResponse, url: str) -> Exception:
+    try:
+        refusal = Refusal.model_validate_json(await response.content.read(64 * 1024))
+    except ValidationError:
+        refusal = Refusal(reason="PeerRefused", message=f"HTTP {response.status}")
+    if response.status == 403:
+        return Unavailable(reason="AuthFailed", message=f"{url}: {refusal.message}")
+    if response.status >= 500:
+        return Unavailable(reason="PeerRefused", message=f"{url}: {refusal.reason}: {refusal.message}")
+    return Refused(reason=refusal.reason, message=refusal.message)

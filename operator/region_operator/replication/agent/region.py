@@ -1,0 +1,201 @@
+"""This region as the event loop sees it: the blocking store behind worker threads, and a bell for new changes."""
+
+import asyncio
+import contextlib
+import functools
+import logging
+import time
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import ParamSpec, TypeVar
+
+from region_operator.errors import Conflict, Unavailable
+from region_operator.replication import peer_protocol
+from region_operator.replication.agent.bell import Bell
+from region_operator.replication.feed import (
+    ApplyOutcome,
+    Counts,
+    FeedPage,
+    FeedRequest,
+    FetchedRows,
+    FoldOutcome,
+    RowKey,
+    StoredConfiguration,
+    StoreStatus,
+)
+from region_operator.replication.model.lag import Cursor, History
+from region_operator.replication.model.rules import EntityRuleSet
+from region_operator.replication.store.region_store import RegionStore
+
+log = logging.getLogger(__name__)
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+READER_THREADS = 8
+WRITER_THREADS = 32  # a link waits in one of them for the write lane
+
+FOLD_BUSY_S = 0.01
+FOLD_IDLE_S = 0.05
+STAY_BUSY_S = 5.0
+UNAVAILABLE_REST_S = 1.0
+
+
+@dataclass(frozen=True)
+class RegionFacts:
+    """What the store said last, for the status."""
+
+    status: StoreStatus
+    counts: Mapping[int, Counts] = field(default_factory=dict)  # by source region
+
+
+class LocalRegion:
+    """Port of links (``link.Here``), of the peer API and of the keeper, over one opened store.
+
+    Attributes:
+        head_moved: rings when there is something new for peers.
+        changed: rings when ``facts``, ``reachable`` or ``message`` (why it is not) are others.
+        fenced: set for good once another agent has taken the database.
+    """
+
+    def __init__(
+        self, store: RegionStore, *, head_moved: Bell, changed: Bell, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._store, self._clock = store, clock
+        self.head_moved, self.changed = head_moved, changed
+        self.fenced = asyncio.Event()
+        self.reachable, self.message = True, ""
+        self.facts: RegionFacts | None = None
+        self.folded_rows = self.fold_passes = 0
+        self.applied_rows: dict[int, int] = {}
+        self._readers = ThreadPoolExecutor(READER_THREADS, thread_name_prefix="read")
+        self._writers = ThreadPoolExecutor(WRITER_THREADS, thread_name_prefix="write")
+        self._folder = ThreadPoolExecutor(1, thread_name_prefix="fold")
+        self._loop = asyncio.get_running_loop()
+
+    # --- what peers read -----------------------------------------------------------------------------------------
+
+    async def read_feed(self, request: FeedRequest) -> tuple[FeedPage, bytes]:
+        """Return a page and its wire form."""
+        return await self._run(self._readers, self._read_and_encode, request)
+
+    async def read_rows(self, keys: Sequence[RowKey]) -> bytes:
+        return await self._run(self._readers, lambda: peer_protocol.encode_rows(self._store.read_rows(keys)))
+
+    def _read_and_encode(self, request: FeedRequest) -> tuple[FeedPage, bytes]:
+        page = self._store.read_feed(request)
+        return page, peer_protocol.encode_page(page)
+
+    # --- what links do -------------------------------------------------------------------------------------------
+
+    async def position(self, source: int) -> tuple[Cursor, History]:
+        return await self._run(self._readers, lambda: (self._store.cursor(source), self._store.known_history(source)))
+
+    async def history(self) -> History:
+        return await self._run(self._readers, self._store.history)
+
+    async def apply(self, source: int, page: FeedPage) -> ApplyOutcome:
+        return self._applied(source, await self._run(self._writers, self._store.apply, source, page))
+
+    async def apply_rows(self, source: int, rows: FetchedRows) -> ApplyOutcome:
+        return self._applied(source, await self._run(self._writers, self._store.apply_rows, source, rows))
+
+    async def drop_cursor(self, source: int) -> None:
+        await self._run(self._writers, self._store.drop_cursor, source)
+
+    async def head(self) -> int:
+        return await self._run(self._readers, self._store.head)
+
+    def _applied(self, source: int, outcome: ApplyOutcome) -> ApplyOutcome:
+        self.applied_rows[source] = self.applied_rows.get(source, 0) + outcome.received
+        if outcome.changed:
+            self.head_moved.ring()
+        if outcome.restored:
+            log.warning("this database went back in time; a new incarnation was minted", extra={"peer": source})
+        return outcome
+
+    # --- configuration -------------------------------------------------------------------------------------------
+
+    async def load_configuration(self) -> StoredConfiguration | None:
+        return await self._run(self._readers, self._store.load_configuration)
+
+    async def store_configuration(self, configuration: StoredConfiguration) -> None:
+        await self._run(self._writers, self._store.store_configuration, configuration)
+
+    async def set_rules(self, rules: Mapping[str, EntityRuleSet]) -> int:
+        return await self._run(self._writers, self._store.set_rules, rules)
+
+    # --- own loops -----------------------------------------------------------------------------------------------
+
+    async def capture(self) -> None:
+        """Fold what triggers captured, for ever: each 10 ms while there is something, else each 50 ms."""
+        busy_until = 0.0
+        while True:
+            outcome = await self._fold()
+            if outcome.folded:
+                self.folded_rows += outcome.folded
+                busy_until = self._clock() + STAY_BUSY_S
+                self.head_moved.ring()
+            if not (outcome.more and outcome.folded):
+                await asyncio.sleep(FOLD_BUSY_S if outcome.busy or self._clock() < busy_until else FOLD_IDLE_S)
+
+    async def _fold(self) -> FoldOutcome:
+        while True:
+            try:
+                outcome = await self._run(self._folder, self._store.fold)
+            except Unavailable:
+                await asyncio.sleep(UNAVAILABLE_REST_S)
+            else:
+                self.fold_passes += 1
+                return outcome
+
+    async def retry_parked(self) -> None:
+        """Give rows whose time has come another try, each second."""
+        while True:
+            with contextlib.suppress(Unavailable):
+                if (await self._run(self._writers, self._store.retry_parked)).changed:
+                    self.head_moved.ring()
+            await asyncio.sleep(1)
+
+    async def observe(self, sources: Callable[[], Sequence[int]], *, interval_s: float = 1.0) -> None:
+        """Keep ``facts`` fresh."""
+        while True:
+            with contextlib.suppress(Unavailable):
+                await self.look(sources())
+            await asyncio.sleep(interval_s)
+
+    async def look(self, sources: Sequence[int]) -> None:
+        facts = await self._run(self._readers, self._read_facts, sources)
+        if facts != self.facts:
+            self.facts = facts
+            self.changed.ring()
+
+    def _read_facts(self, sources: Sequence[int]) -> RegionFacts:
+        return RegionFacts(self._store.status(), {source: self._store.counts(source) for source in sources})
+
+    # --- threads -------------------------------------------------------------------------------------------------
+
+    async def close(self) -> None:
+        """Let running transactions end, then give the database up to whoever comes next."""
+        for pool in (self._readers, self._writers, self._folder):
+            pool.shutdown(wait=False, cancel_futures=True)
+        await asyncio.to_thread(self._store.close)
+
+    async def _run(self, pool: ThreadPoolExecutor, work: Callable[P, T], *arguments: P.args, **keywords: P.kwargs) -> T:
+        try:
+            result = await self._loop.run_in_executor(pool, functools.partial(work, *arguments, **keywords))
+        except Unavailable as error:
+            self._heard(reachable=False, message=str(error))
+            raise
+        except Conflict:
+            self.fenced.set()
+            raise
+        self._heard(reachable=True)
+        return result
+
+    def _heard(self, *, reachable: bool, message: str = "") -> None:
+        if reachable != self.reachable:
+            self.reachable, self.message = reachable, message
+            log.warning("the database %s", "answers again" if reachable else f"does not answer: {message}")
+            self.changed.ring()

@@ -1,0 +1,187 @@
+"""One direction of one peering: pulls a peer's changes and applies them here, in order, with its position.
+
+    ask for changes after the cursor -> apply the page (cursor and data commit together) -> fetch the rows it lacks
+    -> ask again, which acknowledges
+
+The link knows neither HTTP nor SQL; both come as ports. It raises when it cannot go on; whoever supervises it starts it
+anew under a throttle, while ``LinkFacts`` remembers how it stands.
+"""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+from region_operator.api.agent import LinkLimits, LinkReason
+from region_operator.errors import InvalidInput, Refused, Unavailable
+from region_operator.replication.feed import ApplyOutcome, FeedPage, FeedRequest, FetchedRows, RowKey
+from region_operator.replication.link_facts import LinkFacts
+from region_operator.replication.model.lag import START, Cursor, History
+
+MAX_FETCH_ROUNDS = 64  # how long a chain of missing parents is followed at once; the rest is parked and retried
+ROWS_PER_FETCH = 500
+
+
+class Peer(Protocol):
+    """The region that is pulled from; raises Unavailable, or Refused with the peer's own reason."""
+
+    async def feed(self, request: FeedRequest, *, applied: Cursor, wait: bool, facts: LinkFacts) -> FeedPage:
+        """Return the next page, if ``wait`` when there is one; every sign of life is told to ``facts``."""
+
+    async def rows(self, keys: list[RowKey]) -> FetchedRows: ...
+
+
+class Here(Protocol):
+    """This region; raises Unavailable while its database is not at hand."""
+
+    async def position(self, source: int) -> tuple[Cursor, History]:
+        """How far ``source`` is applied, and what it last told of its incarnations."""
+
+    async def history(self) -> History: ...
+
+    async def apply(self, source: int, page: FeedPage) -> ApplyOutcome: ...
+
+    async def apply_rows(self, source: int, rows: FetchedRows) -> ApplyOutcome: ...
+
+
+@dataclass(frozen=True)
+class LinkConfiguration:
+    """What a link is told once; a change of it makes a new link.
+
+    Attributes:
+        leave_at: of a link that leaves: the peer must have applied all of ours up to here.
+    """
+
+    source: int
+    limits: LinkLimits
+    leave_at: Cursor | None = None
+
+
+class Link:
+    """Run ``run`` under a supervisor; it returns only when a leaving link has nothing left to exchange."""
+
+    def __init__(
+        self,
+        configuration: LinkConfiguration,
+        *,
+        peer: Peer,
+        here: Here,
+        facts: LinkFacts,
+        peer_has_applied: Callable[[], Cursor] = lambda: START,
+        on_change: Callable[[], None] = lambda: None,
+    ) -> None:
+        """``peer_has_applied`` tells how far the peer says it has applied us; ``on_change``: the state is another."""
+        self._configuration, self._peer, self._here, self._facts = configuration, peer, here, facts
+        self._peer_has_applied, self._on_change = peer_has_applied, on_change
+        self._copying = False
+        self._drain_to: int | None = None
+
+    async def run(self) -> None:
+        try:
+            await self._pull_for_ever()
+        except Unavailable as error:
+            self._broken(_as_link_reason(error.reason), str(error))
+            raise
+        except Refused as error:
+            if error.reason == "PeeringWasLeft" and self._configuration.leave_at is not None:
+                return  # the peer has finished leaving, and does so only once we had all it had
+            self._broken("PeerRefused", f"{error.reason}: {error}")
+            raise
+        except InvalidInput as error:
+            self._broken("PeerRefused", str(error))
+            raise
+        except asyncio.CancelledError:
+            raise
+        except Exception as error:
+            self._broken("ApplyFailed", f"{type(error).__name__}; the agent's log has the traceback")
+            raise
+
+    async def _pull_for_ever(self) -> None:
+        source = self._configuration.source
+        cursor, known_history = await self._here.position(source)
+        self._copying = cursor == START
+        wait = False  # the first answer tells at once how far the peer is
+        while True:
+            request = FeedRequest(
+                peer=source,
+                after=cursor,
+                peer_history=await self._here.history(),
+                known_history=known_history,
+                max_rows=self._configuration.limits.batch_rows,
+                max_bytes=self._configuration.limits.batch_kilobytes * 1024,
+            )
+            page = await self._peer.feed(request, applied=cursor, wait=wait, facts=self._facts)
+            self._check(page)
+            self._facts.backlog(pending=max(0, page.head - cursor.lsn), oldest_age_ms=page.age_ms)
+            if page.rows or page.rewound or page.next != cursor:
+                cursor = await self._take(page)
+            known_history, wait = page.history, page.pending == 0
+            self._facts.cursor = str(cursor)
+            self._facts.backlog(pending=page.pending, oldest_age_ms=page.remaining_age_ms)
+            self._progress(page)
+            if self._is_drained(page):
+                return
+            await self._hold_rate(page)
+
+    async def _take(self, page: FeedPage) -> Cursor:
+        """Apply a page and whatever it turns out to need; return where the link stands."""
+        outcome = await self._here.apply(self._configuration.source, page)
+        missing = outcome.missing
+        asked: set[RowKey] = set()
+        for _ in range(MAX_FETCH_ROUNDS):
+            wanted = [key for key in missing if key not in asked][:ROWS_PER_FETCH]
+            if not wanted:
+                break
+            asked.update(wanted)
+            fetched = await self._peer.rows(wanted)
+            missing = (*missing, *(await self._here.apply_rows(self._configuration.source, fetched)).missing)
+        return outcome.cursor or page.next
+
+    def _check(self, page: FeedPage) -> None:
+        if page.source != self._configuration.source:
+            raise Refused(
+                reason="RegionIdClash",
+                message=f"the peer says it is region {page.source}, configured is {self._configuration.source}",
+            )
+
+    def _progress(self, page: FeedPage) -> None:
+        if self._copying:
+            self._facts.copied(rows=len(page.rows), remaining=page.pending)
+        if page.pending == 0:
+            self._copying = False
+            self._enter("Streaming")
+        elif self._copying:
+            self._enter("Copying")
+        elif page.pending > self._configuration.limits.batch_rows or self._facts.state != "Streaming":
+            self._enter("CatchingUp")
+
+    def _is_drained(self, page: FeedPage) -> bool:
+        """Whether a leaving link has all that the peer had when we first asked, and the peer all that we had."""
+        leave_at = self._configuration.leave_at
+        if leave_at is None:
+            return False
+        if self._drain_to is None:
+            self._drain_to = page.head
+        theirs = self._peer_has_applied()
+        return page.next.lsn >= self._drain_to and theirs.lsn >= leave_at.lsn
+
+    async def _hold_rate(self, page: FeedPage) -> None:
+        limit = self._configuration.limits.max_kilobytes_per_second
+        if limit and page.rows:
+            await asyncio.sleep(sum(len(row.state) for row in page.rows) / (limit * 1024))
+
+    def _enter(self, state: str) -> None:
+        if self._facts.enter(state):  # type: ignore[arg-type]
+            self._on_change()
+
+    def _broken(self, reason: LinkReason, message: str) -> None:
+        if self._facts.fault(reason, message):
+            self._on_change()
+
+
+def _as_link_reason(reason: str) -> LinkReason:
+    match reason:
+        case "ProbeTimeout" | "ConnectionRefused" | "TLSFailed" | "AuthFailed" | "PeerRefused" | "ApplyFailed":
+            return reason
+        case _:
+            return "PeerRefused"
