@@ -21,6 +21,7 @@ class ConflictKind(StrEnum):
 
     VALUE = "Value"  # of a field
     DELETION = "Deletion"  # one deleted what the other one changed or wants back
+    CYCLE = "Cycle"  # two moves put rows under each other; made from `topology.break_cycles`
 
 
 @dataclass(frozen=True, slots=True)

@@ -91,7 +91,7 @@ def local_write(
     registers = {**state.registers, **{name: (Pair(dot, value),) for name, value in changes.items()}}
     written = replace(state, vector=vector, registers=registers)
     if deleted:
-        return replace(written, deleted=(Pair(dot, 1),), deletes_seen=state.deletes_seen.join(vector))
+        return replace(written, deleted=(Pair(dot, 1),), deletes_seen=vector)
     return replace(written, deleted=(Pair(dot, 0),)) if revived else written
 
 

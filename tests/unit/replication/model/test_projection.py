@@ -236,6 +236,26 @@ def test_what_was_there_before_yields_to_any_captured_write_and_is_recorded_as_s
 
 
 @pytest.mark.rule("ENGINE 8")
+@pytest.mark.parametrize("rule", ALL_RULES, ids=lambda rule: rule.rule.value)
+def test_what_was_there_before_yields_under_every_rule(rule):
+    one = genesis(**ROW, values={"name": "old", "removed": None}, deleted=False)
+    two = genesis(**ROW, values={"name": "disabled", "removed": None}, deleted=False)
+    for old, new in (("one", "enabled"), ("two", "removed")):
+        state = merge(one, write(genesis(**ROW, values={"name": old}, deleted=False), A, name=new))
+        assert project(merge(state, two), rules=rules(name=rule)).values["name"] == new
+
+
+@pytest.mark.rule("ENGINE 8")
+@pytest.mark.parametrize("rule", DeleteRule)
+def test_a_row_that_both_clouds_had_removed_comes_back_when_somebody_restores_it(rule):
+    gone, too = (
+        genesis(**ROW, values={"name": "old", "removed": f"202{n}-01-01 00:00:00"}, deleted=True) for n in (1, 2)
+    )
+    back = write(gone, A, deleted=False, removed=None)
+    assert project(merge(back, too), rules=rules(delete=rule)).alive
+
+
+@pytest.mark.rule("ENGINE 8")
 def test_only_old_values_that_differ_stay_in_conflict_with_each_other():
     one = genesis(**ROW, values={"name": "same", "email": "a@x", "removed": None}, deleted=False)
     two = genesis(**ROW, values={"name": "same", "email": "b@x", "removed": None}, deleted=False)
