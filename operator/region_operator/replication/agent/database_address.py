@@ -22,17 +22,17 @@ def address_of(settings: DatabaseSettings) -> Address:
     )
 
 
-def credentials(directory: Path) -> tuple[str, str]:
-    """Return username and password of a mounted Secret."""
+def credentials(directory: Path, *, names: tuple[str, str] = ("username", "password")) -> tuple[str, str]:
+    """Return the values of a mounted Secret under ``names``."""
     found = []
-    for name in ("username", "password"):
+    for name in names:
         try:
             found.append((directory / name).read_text().strip("\n"))
         except (OSError, UnicodeDecodeError) as error:
             raise InvalidInput(
                 field=str(directory / name),
                 problem=f"cannot be read ({error})",
-                remedy="mount a Secret with the keys username and password",
+                remedy=f"mount a Secret with the keys {names[0]} and {names[1]}",
                 reason="CredentialsMissing",
             ) from error
     return found[0], found[1]

@@ -57,10 +57,8 @@ class Links:
     ) -> None:
         """Remember what to work with.
 
-        Args:
-            connect: opens the way to a link's peer.
-            is_forgotten: whether the management server has proved not to list a region any more.
-            order_changed: called when the management server must be told something else.
+        ``connect`` opens the way to a link's peer; ``is_forgotten`` tells whether the management server has proved not
+        to list a region any more; ``order_changed`` is called when it must be told something else.
         """
         self._keeper, self._connect = keeper, connect
         self._is_forgotten, self._changed, self._order_changed = is_forgotten, changed, order_changed
