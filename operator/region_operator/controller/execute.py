@@ -13,6 +13,7 @@ from region_operator.api.region import Region
 from region_operator.controller import issue
 from region_operator.controller.agent_client import AgentClient, ConfigurationRefused
 from region_operator.controller.facts import Invalid, ObjectRef
+from region_operator.controller.finalizer import set_finalizer
 from region_operator.controller.observe.agents import AgentObserver
 from region_operator.controller.outcome import Failure, Outcome
 from region_operator.controller.plan import steps
@@ -124,7 +125,8 @@ class Executor:
             case steps.PushConfiguration():
                 await self._push(site.region, step)
             case steps.AddFinalizer() | steps.RemoveFinalizer():
-                await set_finalizer(site.hub, site.region, wanted=isinstance(step, steps.AddFinalizer))
+                wanted = isinstance(step, steps.AddFinalizer)
+                await set_finalizer(site.hub, kinds.REGION, site.region.metadata, wanted=wanted)
             case steps.Warn():
                 await self._warn(site.region, step.reason, step.message)
                 return 0
@@ -179,17 +181,3 @@ async def _delete(cluster: Cluster, ref: ObjectRef, *, uid: str, propagation: st
 
 def _kind(ref: ObjectRef) -> Kind:
     return kinds.BY_NAME[ref.kind]
-
-
-async def set_finalizer(hub: Cluster, region: Region, *, wanted: bool, kind: Kind = kinds.REGION) -> None:
-    """Set or remove our finalizer, if the object is still as we read it (OPERATOR.md 2)."""
-    meta = region.metadata
-    others = [name for name in meta.finalizers if name != naming.TEARDOWN_FINALIZER]
-    value = [*others, naming.TEARDOWN_FINALIZER] if wanted else others
-    await hub.json_patch(
-        kind,
-        meta.namespace,
-        meta.name,
-        [{"op": "add", "path": "/metadata/finalizers", "value": value}],
-        resource_version=meta.resource_version,
-    )

@@ -1,16 +1,16 @@
 """Who is in which fleet: a small index of the three kinds, fed by events, so that a change reaches all it concerns.
 
 Only what relates objects to each other is kept, never a body: a pass reads its own object live. The index also holds
-what the last pass over a Region found out that its peers need (``PeerFacts``).
+what the last pass over a Region found out that others need (``Sighting``).
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from region_operator import naming
-from region_operator.controller.facts import PeerFacts
+from region_operator.controller.facts import Fact, PeerFacts, TrustHolder
 from region_operator.supervision.units import Key
 
 REGION, PEERING, POLICY = "Region", "RegionPeering", "SyncPolicy"
@@ -44,7 +44,6 @@ class Entry:
     policy: str = ""
     region_id: int = 0
     kubeconfig: str = ""
-    secrets: tuple[str, ...] = ()
     marks: tuple[str, ...] = ()
 
 
@@ -71,12 +70,27 @@ def entry_of(body: Mapping[str, Any]) -> Entry:
     )
 
 
+@dataclass(frozen=True)
+class Sighting:
+    """What the last pass over a Region found out that others need.
+
+    Attributes:
+        holds_claim: the placement says that this hub commands the region as this Region.
+        holds_key: the placement has its copy of the fleet's database key, so that key is in use.
+    """
+
+    peer: PeerFacts
+    trust: TrustHolder
+    holds_claim: Fact[bool]
+    holds_key: Fact[bool]
+
+
 class Fleet:
     """All objects of the three kinds that this operator is responsible for."""
 
     def __init__(self) -> None:
         self._entries: dict[Key, Entry] = {}
-        self._peers: dict[Key, PeerFacts] = {}
+        self._sightings: dict[Key, Sighting] = {}
         self._own_writes: dict[Key, str] = {}
         self.listed = False  # every kind was listed once; before that there is no verdict on duplicates (rule 3)
 
@@ -94,7 +108,7 @@ class Fleet:
     def gone(self, key: Key) -> set[Key]:
         """Forget an object that is no more; returns the keys whose passes that concerns, its own too."""
         before = self._entries.pop(key, None)
-        self._peers.pop(key, None)
+        self._sightings.pop(key, None)
         self._own_writes.pop(key, None)
         return {key} | (self._concerned(before) if before else set())
 
@@ -155,22 +169,25 @@ class Fleet:
 
     # --- what passes tell one another --------------------------------------------------------------------------------
 
-    def publish(self, peer: PeerFacts) -> set[Key]:
-        """Keep what a Region's peers need to know of it; returns the keys of those for whom it changed."""
+    def publish(self, sighting: Sighting) -> set[Key]:
+        """Keep what others need to know of a Region; returns the keys of those for whom something changed."""
+        peer = sighting.peer
         key = Key(REGION, peer.namespace, peer.name)
-        before, self._peers[key] = self._peers.get(key), peer
-        if before is not None and _essence(before) == _essence(peer):
+        before, self._sightings[key] = self._sightings.get(key), sighting
+        if before is not None and _essence(before) == _essence(sighting):
             return set()
+        entry = self._entries.get(key)
+        rivals = {other.key for other in self.same_id(entry)} if entry else set()
         peerings = self.peerings_of(peer.namespace, peer.name)
-        others = {Key(REGION, peer.namespace, name) for peering in peerings for name in peering.refers_to}
-        return {peering.key for peering in peerings} | (others - {key})
+        named = {Key(REGION, peer.namespace, name) for peering in peerings for name in peering.refers_to}
+        affected = rivals | {peering.key for peering in peerings} | {k for k in named if k in self._entries}
+        if before is None or before.trust != sighting.trust:
+            affected |= {other.key for other in self.of_kind(REGION, peer.namespace)}  # a rotation may go on
+        return affected - {key}
 
-    def peer(self, namespace: str, name: str) -> PeerFacts | None:
+    def sighting(self, namespace: str, name: str) -> Sighting | None:
         """What the last pass over that Region published; None = no pass of this process was made yet."""
-        return self._peers.get(Key(REGION, namespace, name))
-
-    def agents(self) -> Iterable[Key]:
-        return self._peers.keys()
+        return self._sightings.get(Key(REGION, namespace, name))
 
     def count(self) -> Mapping[str, int]:
         """Objects per kind, for metrics."""
@@ -180,8 +197,9 @@ class Fleet:
         return counts
 
 
-def _essence(peer: PeerFacts) -> tuple[object, ...]:
-    """What makes peers and peerings look again; ages and link figures come with their own polls."""
+def _essence(sighting: Sighting) -> tuple[object, ...]:
+    """What makes others look again; ages and figures of links come with their own polls."""
+    peer = sighting.peer
     return (
         peer.uid,
         peer.id,
@@ -194,4 +212,7 @@ def _essence(peer: PeerFacts) -> tuple[object, ...]:
         peer.certificate_fingerprint,
         peer.drains,
         peer.agent.document_etag,
+        sighting.trust,
+        sighting.holds_claim,
+        sighting.holds_key,
     )

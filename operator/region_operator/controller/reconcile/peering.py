@@ -1,0 +1,82 @@
+"""One pass over a RegionPeering: keep its finalizer, judge both directions, publish. Regions do the wiring."""
+
+from collections.abc import Callable
+from datetime import datetime
+
+from region_operator import naming
+from region_operator.api.peering import RegionPeering
+from region_operator.api.support import not_yet_supported
+from region_operator.controller.finalizer import set_finalizer
+from region_operator.controller.fleet import REGION
+from region_operator.controller.observe.peerings import PeeringObserver
+from region_operator.controller.plan import peering as plan
+from region_operator.controller.reconcile.publish import StatusWriter
+from region_operator.controller.status.lag import LagMemory
+from region_operator.controller.status.peering import peering_status
+from region_operator.kubernetes import kinds
+from region_operator.kubernetes.cluster import Cluster
+from region_operator.supervision.results import After, Done, Result
+from region_operator.supervision.units import Key
+
+
+class PeeringReconciler:
+    """Passes over RegionPeerings.
+
+    Args:
+        poll_s: how often evidence is judged between news: patience grows without any event.
+        enqueue: asks for a pass over another object.
+    """
+
+    def __init__(
+        self,
+        hub: Cluster,
+        observer: PeeringObserver,
+        writer: StatusWriter,
+        *,
+        now: Callable[[], datetime],
+        poll_s: float,
+        enqueue: Callable[[Key], None],
+    ) -> None:
+        self._hub, self._observer, self._writer, self._now = hub, observer, writer, now
+        self._poll_s, self._enqueue = poll_s, enqueue
+        self._memories: dict[Key, LagMemory] = {}
+
+    async def reconcile(self, key: Key) -> Result:
+        """Bring one peering on; raises like the Kubernetes door."""
+        body = await self._hub.get(kinds.REGION_PEERING, key.namespace, key.name)
+        if body is None:
+            self._memories.pop(key, None)
+            self._writer.forget(key)
+            return Done()
+        peering = RegionPeering.parse(body)
+        facts = await self._observer.facts(peering)
+        act = plan.act(facts)
+        if act != "Nothing":
+            wanted = act == "AddFinalizer"
+            body = await set_finalizer(self._hub, kinds.REGION_PEERING, peering.metadata, wanted=wanted)
+            if not wanted:
+                return Done()
+            peering = RegionPeering.parse(body)
+            facts = await self._observer.facts(peering)
+        if self._wants_regions(peering):
+            for reference in peering.spec.regions:
+                self._enqueue(Key(REGION, key.namespace, reference.name))
+        status, memory = peering_status(
+            facts,
+            before=peering.status,
+            memory=self._memories.get(key, LagMemory()),
+            now=self._now(),
+            not_yet_supported=not_yet_supported(peering.spec),
+            reconcile_token=peering.metadata.annotations.get(naming.ANNOTATION_RECONCILE, ""),
+        )
+        self._memories[key] = memory
+        wait_s = await self._writer.publish(
+            kinds.REGION_PEERING, body, before=peering.status, after=status, urgent=("observedGeneration", "join")
+        )
+        return After(min(self._poll_s, wait_s or self._poll_s))
+
+    def _wants_regions(self, peering: RegionPeering) -> bool:
+        """Whether the Regions should push documents now: a new generation, or a deletion that has just begun."""
+        meta, status = peering.metadata, peering.status
+        begun = meta.deletion_timestamp is not None and (status.join is None or status.join.stage != "Draining")
+        return begun or status.observed_generation != meta.generation

@@ -1,0 +1,84 @@
+"""One pass over a SyncPolicy: judge it, and say where it is in force. Regions and peerings carry it to the agents."""
+
+from collections.abc import Callable
+from datetime import datetime
+
+from region_operator.api.policy import SyncPolicy
+from region_operator.api.policy_rules import effective_rules
+from region_operator.controller.facts import Invalid, PolicyObjectFacts, Unknown
+from region_operator.controller.fleet import REGION, Entry, Fleet
+from region_operator.controller.observe.agents import AgentObserver
+from region_operator.controller.observe.policies import judged
+from region_operator.controller.reconcile.publish import StatusWriter
+from region_operator.controller.status.policy import policy_status
+from region_operator.kubernetes import kinds
+from region_operator.kubernetes.cluster import Cluster
+from region_operator.supervision.results import After, Done, Result
+from region_operator.supervision.units import Key
+
+
+class PolicyReconciler:
+    """Passes over SyncPolicies."""
+
+    def __init__(
+        self,
+        hub: Cluster,
+        fleet: Fleet,
+        agents: AgentObserver,
+        *,
+        writer: StatusWriter,
+        now: Callable[[], datetime],
+        poll_s: int,
+    ) -> None:
+        self._hub, self._fleet, self._agents = hub, fleet, agents
+        self._writer, self._now, self._poll_s = writer, now, poll_s
+
+    async def reconcile(self, key: Key) -> Result:
+        """Bring one policy's status up to date; raises like the Kubernetes door."""
+        body = await self._hub.get(kinds.SYNC_POLICY, key.namespace, key.name)
+        if body is None:
+            self._writer.forget(key)
+            return Done()
+        policy = SyncPolicy.parse(body)
+        verdict = judged(policy, poll_s=self._poll_s)
+        rules_hash = effective_rules(policy.spec).hash
+        status = policy_status(
+            self._facts(key, rules_hash),
+            before=policy.status,
+            generation=policy.metadata.generation,
+            refusal=verdict if isinstance(verdict, Invalid) else None,
+            rules_hash=rules_hash,
+            deleting=policy.metadata.deletion_timestamp is not None,
+            now=self._now(),
+        )
+        wait_s = await self._writer.publish(
+            kinds.SYNC_POLICY, body, before=policy.status, after=status, urgent=("observedGeneration", "inForce")
+        )
+        return After(wait_s) if wait_s else Done()
+
+    def _facts(self, key: Key, rules_hash: str) -> PolicyObjectFacts:
+        users = self._fleet.users_of(key.namespace, key.name)
+        regions = [entry for entry in users if entry.key.kind == REGION]
+        peerings = [entry for entry in users if entry.key.kind != REGION]
+        return PolicyObjectFacts(
+            regions=tuple(entry.key.name for entry in regions),
+            regions_in_force=tuple(e.key.name for e in regions if self._hash_of(e.key) == rules_hash),
+            peerings=tuple(entry.key.name for entry in peerings),
+            peerings_in_force=tuple(e.key.name for e in peerings if self._is_wired(e)),
+            unknown_regions=tuple(
+                e.key.name for e in regions if isinstance(self._agents.facts(e.key).status, Unknown | None)
+            ),
+        )
+
+    def _hash_of(self, region: Key) -> str:
+        answer = self._agents.facts(region).last
+        return answer.rules_hash if answer else ""
+
+    def _is_wired(self, peering: Entry) -> bool:
+        """Whether both agents acknowledged this generation of the peering, and with it the limits of its policy."""
+        answers = [self._agents.facts(Key(REGION, peering.key.namespace, name)).last for name in peering.refers_to]
+        return all(
+            answer is not None
+            and any(s.uid == peering.uid and s.generation >= peering.generation for s in answer.sources)
+            for answer in answers
+        )

@@ -1,0 +1,80 @@
+"""Status of a SyncPolicy: is it accepted, and is it in force where it is referred to; pure."""
+
+from datetime import datetime
+
+from region_operator.api.conditions import Finding, set_conditions
+from region_operator.api.policy import InForceStatus, SyncPolicyStatus
+from region_operator.controller.facts import Invalid, PolicyObjectFacts
+
+
+def policy_status(
+    facts: PolicyObjectFacts,
+    *,
+    before: SyncPolicyStatus,
+    generation: int,
+    refusal: Invalid | None,
+    rules_hash: str,
+    deleting: bool,
+    now: datetime,
+) -> SyncPolicyStatus:
+    """Compute the status; ``refusal`` says why the policy is not acted on."""
+    accepted = _accepted(refusal)
+    stalled = _stalled(refusal)
+    ready = _ready(facts, accepted, deleting=deleting)
+    findings = [
+        ready,
+        _reconciling(ready, accepted, deleting=deleting),
+        stalled,
+        accepted,
+        Finding("ScansOnSchedule", "Unknown", "NotScheduled", "full scans are not scheduled by this version"),
+    ]
+    return SyncPolicyStatus(
+        observed_generation=generation,
+        conditions=set_conditions(before.conditions, findings, kind="SyncPolicy", generation=generation, now=now),
+        rules_hash=rules_hash,
+        in_force=InForceStatus(
+            regions=len(facts.regions_in_force),
+            of_regions=len(facts.regions),
+            peerings=len(facts.peerings_in_force),
+            of_peerings=len(facts.peerings),
+        ),
+    )
+
+
+def _accepted(refusal: Invalid | None) -> Finding:
+    if refusal is None:
+        return Finding("Accepted", "True", "Accepted", "every field can be acted on")
+    return Finding("Accepted", "False", refusal.reason, f"{refusal.message}; the rules accepted last stay in force")
+
+
+def _stalled(refusal: Invalid | None) -> Finding:
+    if refusal is not None and refusal.reason == "NotYetSupported":
+        return Finding("Stalled", "True", "NotYetSupported", refusal.message)
+    return Finding("Stalled", "False", "NotStalled", "nothing stands in the way for good")
+
+
+def _ready(facts: PolicyObjectFacts, accepted: Finding, *, deleting: bool) -> Finding:
+    if deleting:
+        return Finding("Ready", "False", "Deleting", "being deleted; agents keep their copy of the rules")
+    if accepted.status == "False":
+        return Finding("Ready", "False", "NotAccepted", accepted.message)
+    missing = sorted(set(facts.regions) - set(facts.regions_in_force))
+    if missing:
+        silent = sorted(set(missing) & set(facts.unknown_regions))
+        told = f"not in force yet in {', '.join(missing)}" + (
+            f" (no answer from {', '.join(silent)})" if silent else ""
+        )
+        return Finding("Ready", "False", "NotInForce", told)
+    return Finding("Ready", "True", "Ready", f"in force in {len(facts.regions)} Regions")
+
+
+def _reconciling(ready: Finding, accepted: Finding, *, deleting: bool) -> Finding:
+    if deleting:
+        return Finding("Reconciling", "True", "Deleting", ready.message)
+    if ready.status == "True":
+        return Finding("Reconciling", "False", "Idle", "as asked for")
+    if accepted.reason == "NotYetSupported":
+        return Finding("Reconciling", "False", "Stalled", accepted.message)
+    if accepted.status == "False":
+        return Finding("Reconciling", "False", "Waiting", "waiting for an edit")
+    return Finding("Reconciling", "True", "Progressing", ready.message)
