@@ -30,7 +30,7 @@ PRIORITY = "conflicts.regionPriority is required when entities use rule RegionPr
 
 
 def _bad(good: dict[str, Any], path: str, value: Any, says: str) -> Bad:
-    return Bad(f"{path} {says[:40]} {value!s:.30}", changed(good, tuple(path.split(".")), value), says)
+    return Bad(f"{path} {says} {value!s:.60}", changed(good, tuple(path.split(".")), value), says)
 
 
 def _settings(settings: dict[str, str], says: str) -> Bad:
@@ -86,7 +86,7 @@ BAD_STATES = [
 
 PLACED = "spec.placement"
 BAD_UPDATES = [
-    Bad(f"{path} {says[:40]} {value!s:.30}", changed(before, tuple(path.split(".")), value), says, before=before)
+    Bad(f"{path} {says} {value!s:.60}", changed(before, tuple(path.split(".")), value), says, before=before)
     for before, path, value, says in (
         (HERE, "spec.id", 7, "id is immutable"),
         (HERE, PLACED, {"namespace": "other"}, "placement may not be added or removed"),

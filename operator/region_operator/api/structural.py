@@ -11,6 +11,7 @@ from typing import Any
 JsonSchema = dict[str, Any]
 
 _FORBIDDEN = ("oneOf", "allOf", "not", "discriminator", "prefixItems", "const", "exclusiveMinimum", "exclusiveMaximum")
+_DEEPEST = 20
 
 
 class NotStructural(Exception):
@@ -31,6 +32,8 @@ def structural(schema: JsonSchema, *, defaults: bool) -> JsonSchema:
 
 
 def _rewrite(schema: JsonSchema, definitions: Mapping[str, JsonSchema], *, path: str, defaults: bool) -> JsonSchema:
+    if path.count(".") > _DEEPEST:
+        raise NotStructural(f"{path}: a model refers to itself")
     flat = _without_references(schema, definitions, path)
     found = [word for word in _FORBIDDEN if word in flat]
     if found:
@@ -71,14 +74,9 @@ def _property(name: str, original: JsonSchema, parent: JsonSchema, rewritten: Js
 def _without_references(schema: JsonSchema, definitions: Mapping[str, JsonSchema], path: str) -> JsonSchema:
     """Inline a reference and drop a null branch; what stands beside them wins."""
     flat = dict(schema)
-    seen: set[str] = set()
     while True:
         if "$ref" in flat:
-            name = flat.pop("$ref").removeprefix("#/$defs/")
-            if name in seen:
-                raise NotStructural(f"{path}: {name} refers to itself")
-            seen.add(name)
-            flat = {**definitions[name], **flat}
+            flat = {**definitions[flat.pop("$ref").removeprefix("#/$defs/")], **flat}
         elif "anyOf" in flat and not flat.get("x-kubernetes-int-or-string"):
             branches = [branch for branch in flat.pop("anyOf") if branch != {"type": "null"}]
             if len(branches) != 1:

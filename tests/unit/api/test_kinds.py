@@ -86,3 +86,10 @@ def test_a_region_is_placed_in_its_own_namespace_unless_it_says_another():
     assert parse(region).placement_namespace == "fleet"
     elsewhere = kind_cases.changed(region, ("spec", "placement"), {"namespace": "eu"})
     assert parse(elsewhere).placement_namespace == "eu"
+
+
+def test_every_bad_manifest_has_a_title_of_its_own():
+    titles = [
+        str(bad) for bad in (*kind_cases.limit_cases(), *kind_rule_cases.BAD_STATES, *kind_rule_cases.BAD_UPDATES)
+    ]
+    assert len(titles) == len(set(titles))
