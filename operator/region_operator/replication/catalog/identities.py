@@ -48,7 +48,10 @@ def _reference(
     return Field(column, columns, reference=entity, deferred=deferred, placeholder=placeholder)
 
 
-_CREATED = Field("created", (Column("created", "datetime"),), rule=Rule.MIN, quiet=True)
+def _created(*, nullable: bool = True) -> Field:
+    return Field("created", (Column("created", "datetime", nullable=nullable),), rule=Rule.MIN, quiet=True)
+
+
 _REMOVED = Field("removed", (Column("removed", "datetime"),), rule=Rule.MIN, fixed_rule=True, quiet=True)
 
 DOMAIN: Final = Entity(
@@ -61,12 +64,15 @@ DOMAIN: Final = Entity(
         _state(32, severity=("Inactive", "Active"), rule=None),
         _text("network_domain", 255),
         _text("type", 255, nullable=False),
-        _CREATED,
+        _created(nullable=False),
         _REMOVED,
     ),
     removed="removed",
     well_known=(WellKnown(ROOT_DOMAIN, {"parent": None}),),
-    unique=(Unique(("parent", "name")),),
+    unique=(
+        Unique(("parent", "name")),
+        Unique(("parent", "name", "removed"), live_only=False, indexed=True),  # NULL `removed` makes it toothless
+    ),
     tree=Tree("parent", "name", "path", "level", "child_count", "next_child_seq"),
 )
 
@@ -80,7 +86,7 @@ ACCOUNT: Final = Entity(
         _reference("domain_id", "domain", nullable=True),
         _state(10, severity=STATE_SEVERITY, rule=Rule.MOST_RESTRICTIVE),
         _text("network_domain", 255),
-        _CREATED,
+        _created(nullable=False),
         _REMOVED,
     ),
     removed="removed",
@@ -108,7 +114,7 @@ USER: Final = Entity(
         Field("api_keys", (Column("api_key", max_length=255), Column("secret_key", max_length=255)), secret=True),
         _text("timezone", 30),
         _text("source", 40, nullable=False),
-        _CREATED,
+        _created(nullable=False),
         _REMOVED,
     ),
     removed="removed",
