@@ -1,0 +1,265 @@
+"""Writes projected rows into the business tables: parents first, names that swap, one bad row at a time.
+
+Rows are found by local id and never by ON DUPLICATE KEY UPDATE or REPLACE, which hit the wrong row where a second
+unique index is met first.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import pymysql
+
+from region_operator.naming import quote_identifier
+from region_operator.replication.catalog import Field, Unique
+from region_operator.replication.feed import RowKey
+from region_operator.replication.model.projection import Projection
+from region_operator.replication.model.state import Scalar
+from region_operator.replication.store import parked, tree
+from region_operator.replication.store.connections import Session, is_deadlock, is_duplicate, is_gone, is_lock_error
+from region_operator.replication.store.layout import Layout, Table
+from region_operator.replication.store.parked import Reason
+from region_operator.replication.store.rows import BusinessRow, local_ids
+
+
+class Unwritable(Exception):
+    """A row cannot be made visible now; says why."""
+
+    def __init__(self, reason: Reason) -> None:
+        self.reason = reason
+        super().__init__(reason.message)
+
+
+@dataclass
+class Target:
+    """A row to be made visible.
+
+    Attributes:
+        current: the business row as it stands; None if there is none.
+        insert_dead: a child needs the row although it is removed.
+        parent_override: key of the parent that the row is shown under, to break a circle.
+    """
+
+    row: RowKey
+    projection: Projection
+    current: BusinessRow | None
+    insert_dead: bool = False
+    parent_override: str | None = None
+
+
+@dataclass
+class Written:
+    """What a transaction has done to business tables: local ids by key, and what follows from it for trees."""
+
+    ids: dict[RowKey, int] = field(default_factory=dict)
+    deferred: dict[RowKey, RowKey] = field(default_factory=dict)
+    moved: dict[str, set[int]] = field(default_factory=dict)
+    parents: dict[str, set[int]] = field(default_factory=dict)
+
+
+class BusinessTables:
+    """The business tables inside one transaction of the lane."""
+
+    def __init__(self, session: Session, layout: Layout) -> None:
+        self._session, self._layout = session, layout
+        self.written = Written()
+
+    def write(self, target: Target) -> None:
+        """Insert or update one row; raises Unwritable, then the row is as it was."""
+        table = self._layout.tables[target.row.entity]
+        problems = table.entity.problems(target.projection.values)
+        if problems:
+            raise Unwritable(Reason("WriteRefused", "; ".join(problems)))
+        if target.current is None and not target.projection.alive and not target.insert_dead:
+            return
+        try:
+            columns = self._columns(table, target)
+            self._check_names(table, target, columns)
+            with self._session.savepoint():
+                self._store(table, target, columns)
+        except pymysql.Error as error:
+            if is_deadlock(error) or is_gone(error):
+                raise
+            raise Unwritable(self._why(table, target, columns, error)) from error
+
+    def clear_unique(self, targets: list[Target]) -> None:
+        """Take indexed unique values away from rows that give them up, so that values can swap between rows."""
+        for target in targets:
+            table = self._layout.tables[target.row.entity]
+            if target.current is None:
+                continue
+            for unique in table.entity.unique:
+                self._clear(table, target, unique)
+
+    def refresh_trees(self) -> None:
+        for name, table in self._layout.tables.items():
+            if table.entity.tree is not None:
+                moved, parents = self.written.moved.get(name, set()), self.written.parents.get(name, set())
+                tree.refresh(self._session, table, table.entity.tree, moved=moved, parents=parents)
+
+    def local_id(self, row: RowKey) -> int | None:
+        if row not in self.written.ids:
+            found = local_ids(self._session, self._layout.tables[row.entity], [row.key])
+            if row.key not in found:
+                return None
+            self.written.ids[row] = found[row.key]
+        return self.written.ids[row]
+
+    def _columns(self, table: Table, target: Target) -> dict[str, Scalar]:
+        """The columns to write, local ids in place of keys; raises Unwritable for a parent that is not there."""
+        columns: dict[str, Scalar] = {}
+        for definition in table.entity.fields:
+            if definition.name not in target.projection.values:
+                continue
+            value = target.projection.values[definition.name]
+            if definition.reference is not None:
+                override = table.entity.tree is not None and definition.name == table.entity.tree.parent
+                key = target.parent_override if override and target.parent_override is not None else value
+                columns[definition.name] = self._parent(target, definition, key if isinstance(key, str) else None)
+                continue
+            now = target.current.columns[definition.columns[0].name] if target.current is not None else None
+            columns |= definition.arrives(value, current=now)
+        return columns
+
+    def _parent(self, target: Target, definition: Field, key: str | None) -> int | None:
+        if key is None or definition.reference is None:
+            return None
+        parent = RowKey(definition.reference, key)
+        local_id = self.local_id(parent)
+        if local_id is not None:
+            return local_id
+        if not definition.deferred:
+            message = f"{definition.name} refers to {parent.entity} {parent.key}, which is not here"
+            raise Unwritable(Reason("MissingReference", message, waits_for=parent))
+        self.written.deferred[target.row] = parent
+        if target.current is not None and target.current.local[definition.name] is not None:
+            return target.current.local[definition.name]
+        if definition.placeholder is None:
+            return None
+        return self.local_id(RowKey(definition.reference, definition.placeholder))
+
+    def _store(self, table: Table, target: Target, columns: Mapping[str, Scalar]) -> None:
+        if target.current is None:
+            self._insert(table, target, columns)
+            return
+        local_id, now = target.current.local_id, {**target.current.columns, **target.current.local}
+        if not target.projection.alive and table.entity.removed is None:
+            self._session.execute(f"DELETE FROM {table.sql} WHERE {table.local_id} = %s", (local_id,))
+            self.written.ids.pop(target.row, None)
+            return
+        changed = {name: value for name, value in columns.items() if now[name] != value}
+        if changed:
+            sets = ", ".join(f"{quote_identifier(name)} = %s" for name in changed)
+            self._session.execute(
+                f"UPDATE {table.sql} SET {sets} WHERE {table.local_id} = %s", (*changed.values(), local_id)
+            )
+        self.written.ids[target.row] = local_id
+        self._note_tree(table, local_id, old=target.current.local, new=columns, changed=set(changed))
+
+    def _insert(self, table: Table, target: Target, columns: Mapping[str, Scalar]) -> None:
+        whole: dict[str, object] = {table.entity.key_column: target.row.key, **columns}
+        if table.entity.tree is not None:
+            parent, name = columns.get(table.entity.tree.parent), columns.get(table.entity.tree.name)
+            whole |= tree.columns_of_new(
+                self._session,
+                table,
+                table.entity.tree,
+                parent=parent if isinstance(parent, int) else None,
+                name=str(name or ""),
+            )
+        names = ", ".join(quote_identifier(name) for name in whole)
+        places = ", ".join(["%s"] * len(whole))
+        self._session.execute(f"INSERT INTO {table.sql} ({names}) VALUES ({places})", tuple(whole.values()))
+        row = self._session.one("SELECT LAST_INSERT_ID()")
+        assert row is not None
+        self.written.ids[target.row] = int(row[0])
+        self._note_tree(table, int(row[0]), old={}, new=columns, changed=set(columns))
+
+    def _note_tree(
+        self,
+        table: Table,
+        local_id: int,
+        *,
+        old: Mapping[str, int | None],
+        new: Mapping[str, Scalar],
+        changed: set[str],
+    ) -> None:
+        definition = table.entity.tree
+        if definition is None or not changed & {definition.parent, definition.name, table.entity.removed}:
+            return
+        self.written.moved.setdefault(table.entity.name, set()).add(local_id)
+        parents = {old.get(definition.parent), new.get(definition.parent)}
+        self.written.parents.setdefault(table.entity.name, set()).update(p for p in parents if isinstance(p, int))
+
+    def _clear(self, table: Table, target: Target, unique: Unique) -> None:
+        assert target.current is not None
+        for name in unique.columns if unique.indexed else ():
+            for definition in table.entity.fields_of_columns([name]):
+                if definition.name not in target.projection.values:
+                    continue
+                wanted = definition.arrives(target.projection.values[definition.name])[name]
+                now = target.current.columns[name]
+                if now is not None and now != wanted:
+                    self._session.execute(
+                        f"UPDATE {table.sql} SET {quote_identifier(name)} = NULL WHERE {table.local_id} = %s",
+                        (target.current.local_id,),
+                    )
+
+    def _check_names(self, table: Table, target: Target, columns: Mapping[str, Scalar]) -> None:
+        """Names that are unique only in the cloud's own code; raises Unwritable."""
+        if not target.projection.alive:
+            return
+        for unique in table.entity.unique:
+            if unique.indexed or any(columns.get(name.split(".")[0]) is None for name in unique.columns):
+                continue
+            partner = self._partner(table, target, unique, columns)
+            if partner is not None:
+                raise Unwritable(taken(table, unique, partner))
+
+    def _partner(self, table: Table, target: Target, unique: Unique, columns: Mapping[str, Scalar]) -> str | None:
+        """The key of another row that has the name."""
+        conditions, joins, values = [], "", []
+        for number, name in enumerate(unique.columns):
+            own, _, of_parent = name.partition(".")
+            if of_parent:
+                reference = table.entity.field(own).reference
+                assert reference is not None
+                parent, alias = self._layout.tables[reference], f"p{number}"
+                joins += f" JOIN {parent.sql} {alias} ON {alias}.{parent.local_id} = t.{quote_identifier(own)}"
+                hit = self._session.one(
+                    f"SELECT {quote_identifier(of_parent)} FROM {parent.sql} WHERE {parent.local_id} = %s",
+                    (columns[own],),
+                )
+                conditions.append(f"{alias}.{quote_identifier(of_parent)} = %s")
+                values.append(hit[0] if hit else None)
+            else:
+                conditions.append(f"t.{quote_identifier(own)} = %s")
+                values.append(columns[own])
+        if unique.live_only and table.entity.removed is not None:
+            conditions.append(f"t.{quote_identifier(table.entity.removed)} IS NULL")
+        own_id = target.current.local_id if target.current is not None else 0
+        row = self._session.one(
+            f"SELECT t.{table.local_id}, t.{table.key_column} FROM {table.sql} t{joins} "
+            f"WHERE {' AND '.join(conditions)} AND t.{table.local_id} <> %s LIMIT 1",
+            (*values, own_id),
+        )
+        return table.key_of(int(row[0]), row[1]) if row is not None else None
+
+    def _why(self, table: Table, target: Target, columns: Mapping[str, Scalar], error: pymysql.Error) -> Reason:
+        if is_lock_error(error):
+            return Reason(parked.LOCKED, "a writer held the row or its parent")
+        if is_duplicate(error):
+            for unique in table.entity.unique:
+                known = all(columns.get(name) is not None for name in unique.columns)
+                if unique.indexed and known:
+                    partner = self._partner(table, target, unique, columns)
+                    if partner is not None:
+                        return taken(table, unique, partner)
+        # The driver's text can hold the value, which may be a secret: the number says enough.
+        return Reason("WriteRefused", f"the database refused the row with error {error.args[0]}")
+
+
+def taken(table: Table, unique: Unique, partner: str) -> Reason:
+    names = ", ".join(unique.columns)
+    return Reason(
+        parked.PARTNER, f"({names}) is taken by {table.entity.name} {partner}", RowKey(table.entity.name, partner)
+    )

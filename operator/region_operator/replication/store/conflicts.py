@@ -1,0 +1,158 @@
+"""What concurrent writers disagreed about, for people: every value with its write, secrets as fingerprints."""
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from region_operator.errors import InvalidInput
+from region_operator.replication.catalog import Entity
+from region_operator.replication.feed import ConflictRecord, ConflictValue, RowKey
+from region_operator.replication.model.projection import FieldConflict, Projection
+from region_operator.replication.model.state import Pair, Value
+from region_operator.replication.model.vectors import Dot, region_of
+from region_operator.replication.store.connections import Row, Session
+from region_operator.replication.store.layout import Layout
+
+UNIQUE_CLASH = "UniqueClash"
+CYCLE = "Cycle"
+
+
+def dot_text(dot: Dot) -> str:
+    """``<counter>@<actor>``; for people and for ``restore``."""
+    return f"{dot.counter}@{dot.actor}"
+
+
+def record(session: Session, layout: Layout, row: RowKey, projection: Projection, *, source: int) -> int:
+    """Record the conflicts of a row once each and close those that are gone; returns how many are new."""
+    entity = layout.tables[row.entity].entity
+    present = {(c.field, _fingerprint(c)): c for c in projection.conflicts}
+    known = {
+        (str(name), str(mark)): int(id_)
+        for id_, name, mark in session.select(
+            f"SELECT id, field, fingerprint FROM {layout.own('conflict')} "
+            "WHERE entity = %s AND entity_key = %s AND kind NOT IN (%s, %s) AND state <> 'Closed'",
+            (row.entity, row.key, UNIQUE_CLASH, CYCLE),
+        )
+    }
+    close(session, layout, [id_ for mark, id_ in known.items() if mark not in present])
+    new = 0
+    for (name, mark), conflict in present.items():
+        if (name, mark) not in known:
+            state = "Open" if conflict.open else "Settled"
+            found = _New(name, conflict.kind.value, conflict.rule, mark, _document(entity, conflict), state)
+            new += _insert(session, layout, row, found, source=source)
+    return new
+
+
+def record_clash(session: Session, layout: Layout, row: RowKey, other: RowKey, *, field: str, source: int) -> int:
+    """Record that two rows want one name, once per pair; returns 1 if that is new."""
+    mark = hashlib.md5(f"{other.entity}\0{other.key}".encode(), usedforsecurity=False).hexdigest()
+    document = {"values": [], "chosen": "", "other": [other.entity, other.key]}
+    return _insert(session, layout, row, _New(field, UNIQUE_CLASH, "Park", mark, document, "Open"), source=source)
+
+
+def close_clashes(session: Session, layout: Layout, rows: Iterable[RowKey]) -> None:
+    """The rows are visible now, so whatever they clashed with has given way."""
+    for row in rows:
+        session.execute(
+            f"UPDATE {layout.own('conflict')} SET state = 'Closed', closed_at = UTC_TIMESTAMP(6) "
+            "WHERE entity = %s AND entity_key = %s AND kind = %s AND state <> 'Closed'",
+            (row.entity, row.key, UNIQUE_CLASH),
+        )
+
+
+def close(session: Session, layout: Layout, ids: Iterable[int]) -> None:
+    for id_ in ids:
+        session.execute(
+            f"UPDATE {layout.own('conflict')} SET state = 'Closed', closed_at = UTC_TIMESTAMP(6) WHERE id = %s", (id_,)
+        )
+
+
+def listed(session: Session, layout: Layout, *, state: str | None, limit: int) -> list[ConflictRecord]:
+    condition, values = ("WHERE state = %s", [state]) if state is not None else ("", [])
+    return [
+        _parse(row)
+        for row in session.select(
+            "SELECT id, entity, entity_key, field, kind, rule, state, record, source, opened_at, closed_at "
+            f"FROM {layout.own('conflict')} {condition} ORDER BY id DESC LIMIT %s",
+            (*values, limit),
+        )
+    ]
+
+
+def find(session: Session, layout: Layout, conflict_id: int) -> ConflictRecord:
+    row = session.one(
+        "SELECT id, entity, entity_key, field, kind, rule, state, record, source, opened_at, closed_at "
+        f"FROM {layout.own('conflict')} WHERE id = %s",
+        (conflict_id,),
+    )
+    if row is None:
+        raise InvalidInput(field="conflict", problem=f"there is no conflict {conflict_id}", remedy="list them first")
+    return _parse(row)
+
+
+@dataclass(frozen=True)
+class _New:
+    field: str
+    kind: str
+    rule: str
+    mark: str
+    document: Mapping[str, Any]
+    state: str
+
+
+def _insert(session: Session, layout: Layout, row: RowKey, new: _New, *, source: int) -> int:
+    changed = session.execute(
+        f"INSERT INTO {layout.own('conflict')} "
+        "(entity, entity_key, field, kind, rule, fingerprint, record, state, source, opened_at) "
+        "VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, UTC_TIMESTAMP(6)) "
+        "ON DUPLICATE KEY UPDATE state = VALUES(state), closed_at = NULL",
+        (
+            *(row.entity, row.key, new.field[:64], new.kind, new.rule, new.mark),
+            *(json.dumps(new.document), new.state, source),
+        ),
+    )
+    return int(changed == 1)  # else it was there
+
+
+def _fingerprint(conflict: FieldConflict) -> str:
+    dots = sorted(dot_text(pair.dot) for pair in (conflict.winner, *conflict.losers))
+    return hashlib.md5("\0".join([conflict.kind.value, *dots]).encode(), usedforsecurity=False).hexdigest()
+
+
+def _document(entity: Entity, conflict: FieldConflict) -> dict[str, Any]:
+    secret = any(field.name == conflict.field and field.secret for field in entity.fields)
+    pairs = sorted({conflict.winner, *conflict.losers}, key=lambda pair: pair.dot)
+    return {
+        "values": [[dot_text(pair.dot), _shown(pair, secret=secret), region_of(pair.dot.actor)] for pair in pairs],
+        "chosen": dot_text(conflict.winner.dot),
+    }
+
+
+def _shown(pair: Pair, *, secret: bool) -> Value | list[Any]:
+    if not secret:
+        return list(pair.value) if isinstance(pair.value, tuple) else pair.value
+    digest = hashlib.sha256(f"{dot_text(pair.dot)}\0{pair.value!r}".encode()).hexdigest()[:8]
+    return f"(secret {digest})"
+
+
+def _parse(row: Row) -> ConflictRecord:
+    id_, entity, key, name, kind, rule, state, text, source, opened, closed = row
+    document = json.loads(text)
+    other = document.get("other")
+    return ConflictRecord(
+        id=int(id_),
+        row=RowKey(entity, key),
+        field=name,
+        kind=kind,
+        rule=rule,
+        state=state,
+        values=tuple(ConflictValue(*value) for value in document["values"]),
+        chosen=document["chosen"],
+        source=int(source),
+        opened_at=opened,
+        closed_at=closed,
+        other=RowKey(*other) if other else None,
+    )

@@ -1,0 +1,277 @@
+"""Connections to a region's database: one lane for everything that writes, a few readers, all with one way of speaking.
+
+Values come as they travel: datetimes and decimals as text, in UTC. Errors of the driver end here.
+"""
+
+import contextlib
+import ssl
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final, Literal, TypeVar
+
+import pymysql
+from pymysql.constants import ER, FIELD_TYPE
+from pymysql.converters import conversions
+from pymysql.cursors import Cursor as Statement
+
+from region_operator import naming
+from region_operator.errors import Unavailable
+
+Row = tuple[Any, ...]
+Result = TypeVar("Result")
+
+CAPTURE_SWITCH: Final = "@region_sync_apply"
+"""Session variable that tells the triggers that the applier writes."""
+
+_SESSION: Final = (
+    # STRICT: a value that does not fit is an error that parks a row, never a silently different value under its dot.
+    "SET SESSION sql_mode = 'STRICT_ALL_TABLES,ERROR_FOR_DIVISION_BY_ZERO,NO_ENGINE_SUBSTITUTION',"
+    " time_zone = '+00:00', innodb_lock_wait_timeout = 1, lock_wait_timeout = 5"
+)
+_LOCK_ERRORS: Final = frozenset({ER.LOCK_DEADLOCK, ER.LOCK_WAIT_TIMEOUT})
+_GONE: Final = frozenset({2003, 2006, 2013, 2014, ER.SERVER_SHUTDOWN, ER.CON_COUNT_ERROR, 1927})
+_DENIED: Final = frozenset({ER.ACCESS_DENIED_ERROR, ER.DBACCESS_DENIED_ERROR, 4151, 1698})
+_AS_TEXT: Final = (
+    FIELD_TYPE.DATETIME,
+    FIELD_TYPE.TIMESTAMP,
+    FIELD_TYPE.DATE,
+    FIELD_TYPE.TIME,
+    FIELD_TYPE.DECIMAL,
+    FIELD_TYPE.NEWDECIMAL,
+)
+ATTEMPTS: Final = 6
+
+
+@dataclass(frozen=True)
+class Address:
+    """Where a region's database is and as whom to speak to it."""
+
+    host: str
+    user: str
+    password: str = field(repr=False)
+    port: int = naming.DATABASE_PORT
+    business_schema: str = naming.BUSINESS_SCHEMA
+    sync_schema: str = naming.SYNC_SCHEMA
+    tls_mode: Literal["VerifyIdentity", "VerifyCA", "Disabled"] = "Disabled"
+    ca_file: Path | None = None
+
+
+class Session:
+    """One connection; statements bind their values, identifiers are quoted by who writes them."""
+
+    def __init__(self, connection: "pymysql.connections.Connection[Statement]") -> None:
+        self._connection = connection
+
+    def execute(self, sql: str, values: Sequence[Any] | None = None) -> int:
+        """Run a statement and return how many rows it changed."""
+        with self._connection.cursor() as statement:
+            return statement.execute(sql, values)
+
+    def insert(self, sql: str, rows: Sequence[Sequence[Any]]) -> None:
+        """Run ``INSERT ... VALUES (...)`` for many rows at once."""
+        if rows:
+            with self._connection.cursor() as statement:
+                statement.executemany(sql, rows)
+
+    def execute_each(self, sql: str, rows: Sequence[Sequence[Any]]) -> None:
+        """Run a statement once per row."""
+        for row in rows:
+            self.execute(sql, row)
+
+    def select(self, sql: str, values: Sequence[Any] | None = None) -> list[Row]:
+        with self._connection.cursor() as statement:
+            statement.execute(sql, values)
+            return list(statement.fetchall())
+
+    def one(self, sql: str, values: Sequence[Any] | None = None) -> Row | None:
+        rows = self.select(sql, values)
+        return rows[0] if rows else None
+
+    @contextlib.contextmanager
+    def transaction(self, begin: str = "START TRANSACTION") -> Iterator[None]:
+        self.execute(begin)
+        try:
+            yield
+        except BaseException:
+            with contextlib.suppress(pymysql.Error):
+                self.execute("ROLLBACK")
+            raise
+        self.execute("COMMIT")
+
+    @contextlib.contextmanager
+    def savepoint(self) -> Iterator[None]:
+        self.execute("SAVEPOINT piece")
+        try:
+            yield
+        except BaseException as error:
+            if not (is_deadlock(error) or is_gone(error)):  # these have rolled everything back already
+                self.execute("ROLLBACK TO SAVEPOINT piece")
+            raise
+        self.execute("RELEASE SAVEPOINT piece")
+
+    def close(self) -> None:
+        with contextlib.suppress(pymysql.Error):
+            self._connection.close()
+
+
+def connect(address: Address) -> Session:
+    """Open a session; raises Unavailable."""
+    converters = {**conversions}
+    for kind in _AS_TEXT:
+        converters.pop(kind, None)
+    with translated(address):
+        connection = pymysql.connect(
+            host=address.host,
+            port=address.port,
+            user=address.user,
+            password=address.password,
+            charset="utf8mb4",
+            autocommit=True,
+            connect_timeout=10,
+            read_timeout=60,
+            write_timeout=60,
+            conv=converters,
+            ssl=_tls(address),
+        )
+        session = Session(connection)
+        session.execute(_SESSION)
+        session.execute("SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED")
+        return session
+
+
+def _tls(address: Address) -> ssl.SSLContext | None:
+    if address.tls_mode == "Disabled":
+        return None
+    context = ssl.create_default_context(cafile=str(address.ca_file) if address.ca_file else None)
+    context.check_hostname = address.tls_mode == "VerifyIdentity"
+    return context
+
+
+@contextlib.contextmanager
+def translated(address: Address) -> Iterator[None]:
+    """Raise Unavailable in place of errors that say that the server is not there or does not let us in."""
+    try:
+        yield
+    except ssl.SSLError as error:
+        raise Unavailable(reason="TLSFailed", message=f"TLS with {address.host}:{address.port}: {error}") from error
+    except (pymysql.OperationalError, pymysql.InternalError, pymysql.InterfaceError, OSError) as error:
+        reason = "ConnectionRefused" if is_gone(error) else "AuthFailed" if _is(error, _DENIED) else None
+        if reason is None:
+            raise
+        raise Unavailable(reason=reason, message=f"database {address.host}:{address.port}: {_text(error)}") from error
+
+
+def is_gone(error: BaseException) -> bool:
+    """Tell whether the connection is of no use any more."""
+    return isinstance(error, (OSError, pymysql.InterfaceError)) or _is(error, _GONE)
+
+
+def is_lock_error(error: BaseException) -> bool:
+    return _is(error, _LOCK_ERRORS)
+
+
+def is_deadlock(error: BaseException) -> bool:
+    return _is(error, {ER.LOCK_DEADLOCK})
+
+
+def is_duplicate(error: BaseException) -> bool:
+    return _is(error, {ER.DUP_ENTRY})
+
+
+def _is(error: BaseException, numbers: "frozenset[int] | set[int]") -> bool:
+    return isinstance(error, pymysql.Error) and bool(error.args) and error.args[0] in numbers
+
+
+def _text(error: BaseException) -> str:
+    return str(error.args[1]) if len(error.args) > 1 else str(error)
+
+
+class Readers:
+    """Sessions for reading, kept for the next one; as many as there are readers at a time."""
+
+    def __init__(self, address: Address) -> None:
+        self._address = address
+        self._idle: list[Session] = []
+        self._lock = threading.Lock()
+
+    @contextlib.contextmanager
+    def snapshot(self) -> Iterator[Session]:
+        """A session inside one consistent snapshot of everything committed."""
+        session = self._take()
+        try:
+            with translated(self._address):
+                session.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
+                with session.transaction("START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY"):
+                    yield session
+        except BaseException:
+            session.close()
+            raise
+        with self._lock:
+            self._idle.append(session)
+
+    def close(self) -> None:
+        with self._lock:
+            idle, self._idle = self._idle, []
+        for session in idle:
+            session.close()
+
+    def _take(self) -> Session:
+        with self._lock:
+            if self._idle:
+                return self._idle.pop()
+        return connect(self._address)
+
+
+class Lane:
+    """The one session that writes, and the lock around it; reconnects, and says so to who opened it.
+
+    ``on_connect`` runs on each new session before anything else does: it takes the database's lock and finds out
+    whether the server has been restarted.
+    """
+
+    def __init__(self, address: Address, *, on_connect: Callable[[Session], None]) -> None:
+        self._address, self._on_connect = address, on_connect
+        self._session: Session | None = None
+        self._lock = threading.RLock()
+
+    def run(self, work: Callable[[Session], Result], *, attempts: int = ATTEMPTS) -> Result:
+        """Run ``work`` in a transaction; again after a deadlock, a lock that was not got in time, a lost connection."""
+        with self._lock:
+            for attempt in range(1, attempts + 1):
+                try:
+                    return self._once(work)
+                except Unavailable:
+                    if attempt >= 2:
+                        raise
+                except pymysql.Error as error:
+                    if not is_lock_error(error) or attempt == attempts:
+                        raise
+                    time.sleep(0.02 * attempt)
+        raise AssertionError("unreachable")
+
+    def _once(self, work: Callable[[Session], Result]) -> Result:
+        if self._session is None:
+            session = connect(self._address)
+            try:
+                with translated(self._address):
+                    self._on_connect(session)
+            except BaseException:
+                session.close()
+                raise
+            self._session = session
+        try:
+            with translated(self._address), self._session.transaction():
+                return work(self._session)
+        except Unavailable:
+            self._session.close()
+            self._session = None
+            raise
+
+    def close(self) -> None:
+        with self._lock:
+            if self._session is not None:
+                self._session.close()
+                self._session = None

@@ -1,0 +1,202 @@
+"""Captured changes become versions: in the order in which they became visible, never waiting for an open writer.
+
+A row is locked, then what was captured of it is read again: whoever changed the row holds its lock until commit, so
+everything captured of it is visible by then.
+"""
+
+import json
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from region_operator.replication.feed import RowKey
+from region_operator.replication.model import codec
+from region_operator.replication.model.projection import is_alive
+from region_operator.replication.model.rules import EntityRuleSet
+from region_operator.replication.model.state import RowState, Value, local_write
+from region_operator.replication.store import rows, versions
+from region_operator.replication.store.connections import Session, is_lock_error
+from region_operator.replication.store.layout import Layout
+from region_operator.replication.store.rows import BusinessRow, by_entity, chunks, marks
+from region_operator.replication.store.versions import NewVersion, Version
+
+Rules = Mapping[str, EntityRuleSet]
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A row of ``dirty``."""
+
+    id: int
+    op: str
+    changed: frozenset[str]
+    old: Mapping[str, Any] | None
+    captured_at: str
+
+
+@dataclass
+class Locked:
+    """Rows of a transaction: locked in row_version and, where they exist, in the business table.
+
+    Attributes:
+        business: rows that are there; a key that is in neither of the two does not exist.
+        busy: rows that a writer holds.
+        entries: ids of what was captured and is versioned now, to be deleted.
+        folded: rows with captured changes, by key.
+    """
+
+    business: dict[RowKey, BusinessRow] = field(default_factory=dict)
+    versions: dict[RowKey, Version] = field(default_factory=dict)
+    busy: set[RowKey] = field(default_factory=set)
+    entries: list[int] = field(default_factory=list)
+    folded: dict[RowKey, RowState] = field(default_factory=dict)
+
+    def state(self, layout: Layout, row: RowKey) -> RowState | None:
+        """What this region knows of a row now; None if nothing."""
+        if row in self.folded:
+            return self.folded[row]
+        version = self.versions.get(row)
+        return version.state(layout, self.business.get(row)) if version is not None else None
+
+
+def captured(session: Session, layout: Layout, limit: int) -> list[RowKey]:
+    """The rows whose captured changes are the oldest."""
+    found = session.select(f"SELECT entity, entity_key FROM {layout.own('dirty')} ORDER BY id LIMIT %s", (limit,))
+    return list(dict.fromkeys(RowKey(str(entity), str(key)) for entity, key in found if entity in layout.tables))
+
+
+def lock(session: Session, layout: Layout, keys: Collection[RowKey], *, wait: bool = False) -> Locked:
+    """Lock rows, row_version first, then the business rows in the order of ids; by default skip what is held."""
+    locked = Locked()
+    versions.ensure(session, layout, keys)
+    grouped = by_entity(keys)
+    for entity in sorted(grouped, key=layout.depth):
+        table = layout.tables[entity]
+        ids = rows.local_ids(session, table, grouped[entity])
+        got: set[int] = set()
+        for piece in chunks(sorted(ids.values())):
+            sql = f"SELECT {table.local_id} FROM {table.sql} WHERE {table.local_id} IN ({marks(piece)})"
+            try:
+                hits = session.select(
+                    f"{sql} ORDER BY {table.local_id} FOR UPDATE{'' if wait else ' SKIP LOCKED'}", piece
+                )
+            except Exception as error:
+                if not (wait and is_lock_error(error)):
+                    raise
+                hits = []
+            got |= {int(row[0]) for row in hits}
+        found = rows.read(session, layout, table, got)
+        locked.business |= {RowKey(entity, key): row for key, row in found.items() if key in ids}
+        locked.busy |= {RowKey(entity, key) for key, local_id in ids.items() if local_id not in got}
+    locked.versions = versions.load(session, layout, keys)
+    return locked
+
+
+def fold(session: Session, layout: Layout, locked: Locked, keys: Collection[RowKey], *, actor: str) -> None:
+    """Version what was captured of locked rows, into ``locked.folded``."""
+    for row, entries in _entries(session, layout, [key for key in keys if key not in locked.busy]).items():
+        business = locked.business.get(row)
+        if business is None and entries[-1].op != "D":
+            locked.busy.add(row)  # made just now by a transaction that came after our look
+            continue
+        locked.entries += [entry.id for entry in entries]
+        if business is not None and not business.nameable:
+            continue
+        state = _fold(layout, row, entries, business=business, version=locked.versions.get(row), actor=actor)
+        if state is not None:
+            locked.folded[row] = state
+
+
+def forget(session: Session, layout: Layout, entries: Sequence[int]) -> None:
+    """Delete captured changes by number; never by range, which would wait for open writers."""
+    for piece in chunks(entries):
+        session.execute(f"DELETE FROM {layout.own('dirty')} WHERE id IN ({marks(piece)})", piece)
+
+
+def new_versions(layout: Layout, locked: Locked, rules: Rules) -> list[NewVersion]:
+    """The folded rows as versions to write."""
+    return [
+        NewVersion(
+            state, not versions.fits(state, values_of(layout, row, locked)), is_alive(state, rules=rules[row.entity])
+        )
+        for row, state in locked.folded.items()
+    ]
+
+
+def values_of(layout: Layout, row: RowKey, locked: Locked) -> dict[str, Value] | None:
+    business = locked.business.get(row)
+    return layout.tables[row.entity].entity.values(business.columns, key=row.key) if business is not None else None
+
+
+def _entries(session: Session, layout: Layout, keys: Iterable[RowKey]) -> dict[RowKey, list[Entry]]:
+    found: dict[RowKey, list[Entry]] = {}
+    for entity, names in by_entity(keys).items():
+        for piece in chunks(names):
+            for id_, key, op, changed, old, at in session.select(
+                "SELECT id, entity_key, op, changed, old_values, captured_at "
+                f"FROM {layout.own('dirty')} WHERE entity = %s AND entity_key IN ({marks(piece)}) ORDER BY id",
+                (entity, *piece),
+            ):
+                names_changed = frozenset(name for name in str(changed).split(",") if name)
+                entry = Entry(int(id_), str(op), names_changed, json.loads(old) if old else None, str(at))
+                found.setdefault(RowKey(entity, str(key)), []).append(entry)
+    return found
+
+
+def _fold(
+    layout: Layout,
+    row: RowKey,
+    entries: Sequence[Entry],
+    *,
+    business: BusinessRow | None,
+    version: Version | None,
+    actor: str,
+) -> RowState | None:
+    table = layout.tables[row.entity]
+    olds = [rows.old_values(layout, table, row.key, entry.old) for entry in entries if entry.op == "D" and entry.old]
+    if business is None:
+        return _deleted(layout, row, entries[-1], old=olds[-1] if olds else {}, version=version, actor=actor)
+    now = table.entity.values(business.columns, key=row.key)
+    before = version.state(layout, business) if version is not None else None
+    changed = frozenset[str]().union(*(entry.changed for entry in entries)) & now.keys()
+    if before is None or (any(entry.op == "I" for entry in entries) and not olds):
+        changed = frozenset(now)
+    elif olds:  # deleted and made again: an update of what differs
+        changed |= {name for name, value in now.items() if olds[0].get(name) != value}
+    removed = table.entity.removed is not None and business.columns[table.entity.removed] is not None
+    return local_write(
+        before,
+        entity=row.entity,
+        key=row.key,
+        actor=actor,
+        changes={name: now[name] for name in sorted(changed)},
+        deleted=removed,
+    )
+
+
+def _deleted(
+    layout: Layout,
+    row: RowKey,
+    last: Entry,
+    *,
+    old: Mapping[str, Value],
+    version: Version | None,
+    actor: str,
+) -> RowState | None:
+    """A row that is gone; nobody has to know of one that came and went between two folds."""
+    if version is None:
+        return None
+    table = layout.tables[row.entity]
+    before = version.state(layout, None)
+    if before is None:
+        # Its values went with it, but for what the trigger saved.
+        before = versions.filled(_text_state(version), old)
+    removed = table.entity.removed
+    changes: dict[str, Value] = {}
+    if removed is not None and removed in before.registers and old.get(removed) is None:
+        changes[removed] = last.captured_at[:19]
+    return local_write(before, entity=row.entity, key=row.key, actor=actor, changes=changes, deleted=True)
+
+
+def _text_state(version: Version) -> RowState:
+    return codec.decode(version.text)

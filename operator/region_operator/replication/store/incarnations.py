@@ -1,0 +1,191 @@
+"""Who writes here, in which incarnation: a database that may have gone back in time never reuses a version number.
+
+Checked on every new session of the lane. The table ``server_run`` is in memory, so it is empty after a restart of the
+database server, whatever any clock says; a server that is another one is known by its identity; a schema that was
+restored alone by its witness.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+from region_operator.errors import Conflict, InvalidInput, Refused
+from region_operator.replication.model.lag import History, Incarnation
+from region_operator.replication.model.vectors import Actor, actor_of
+from region_operator.replication.store import genesis
+from region_operator.replication.store.connections import CAPTURE_SWITCH, Session
+from region_operator.replication.store.layout import Layout
+from region_operator.replication.store.schema import SCHEMA_VERSION, WITNESS_TABLE
+
+CONTINUOUS: Final = "Continuous"
+RESTORED: Final = "Restored"
+
+Mint = Callable[[], int]
+"""Gives a random number of 63 bits."""
+
+
+@dataclass(frozen=True)
+class Tenure:
+    """What a session of the lane has found out when it took the database.
+
+    Attributes:
+        token: the fencing token; whoever finds a higher one in the database has been replaced.
+        last_lsn: the highest number this process has seen; a lower one means that the database went back in time.
+    """
+
+    region_id: int
+    token: int
+    history: History
+    last_lsn: int
+
+    @property
+    def actor(self) -> Actor:
+        return actor_of(self.region_id, self.history[-1].name)
+
+
+def take(session: Session, layout: Layout, *, region_id: int, mint: Mint, before: Tenure | None) -> Tenure:
+    """Take the database, or take it again after the connection was lost.
+
+    Raises:
+        InvalidInput: the schema is missing, of another version, or of another region.
+        Refused: another agent holds the database and is alive.
+        Conflict: another agent has taken the database since ``before``.
+    """
+    lock = f"{layout.sync.strip('`')}.lane"[:64]
+    row = session.one("SELECT GET_LOCK(%s, %s)", (lock, 10))
+    if row is None or row[0] != 1:
+        raise Refused(reason="DatabaseInUse", message="another agent holds this region's database")
+    session.execute(f"SET {CAPTURE_SWITCH} = 1")
+    with session.transaction():
+        lane = session.one(
+            "SELECT region_id, schema_version, fencing_token, last_lsn, witness, server_identity "
+            f"FROM {layout.own('lane')} WHERE id = 1 FOR UPDATE"
+        )
+        if lane is None:
+            raise _not_installed()
+        owner, version, token, last_lsn, witness, identity = lane
+        _check(region_id=region_id, owner=int(owner), version=int(version))
+        if before is not None and int(token) != before.token:
+            raise Conflict(f"another agent has taken this region's database (token {token}, ours {before.token})")
+        token = int(token) if before is not None else int(token) + 1
+        present = _identity(session)
+        reason, restored = _reason(
+            session, layout, before=before, known=str(identity), present=present, lane=(int(last_lsn), int(witness))
+        )
+        session.execute(
+            f"UPDATE {layout.own('lane')} SET fencing_token = %s, server_identity = %s WHERE id = 1", (token, present)
+        )
+        if reason == "WitnessDisagrees":
+            _start_over(session, layout)
+        name = begin(session, layout, mint=mint, reason=reason, restored=restored) if reason else None
+    if name is not None:
+        session.execute(f"DELETE FROM {layout.own('server_run')}")
+        session.execute(f"INSERT INTO {layout.own('server_run')} (name) VALUES (%s)", (name,))
+    return Tenure(region_id, token, history(session, layout), head(session, layout))
+
+
+def guard(session: Session, layout: Layout, tenure: Tenure) -> None:
+    """Lock the lane for this transaction; raises Conflict if another agent has taken the database."""
+    row = session.one(f"SELECT fencing_token FROM {layout.own('lane')} WHERE id = 1 FOR UPDATE")
+    if row is None or int(row[0]) != tenure.token:
+        raise Conflict("another agent has taken this region's database")
+
+
+def begin(session: Session, layout: Layout, *, mint: Mint, reason: str, restored: bool) -> str:
+    """Begin a new incarnation at the next lsn, inside a transaction that holds the lane."""
+    name = f"{mint():016x}"
+    session.execute(
+        f"INSERT INTO {layout.own('incarnation')} (name, number, first_lsn, reason, minted_at) "
+        f"SELECT %s, (SELECT IFNULL(MAX(number), 0) + 1 FROM {layout.own('incarnation')}), last_lsn + 1, %s, "
+        f"UTC_TIMESTAMP(6) FROM {layout.own('lane')} WHERE id = 1",
+        (name, reason),
+    )
+    if restored:
+        mark_restored(session, layout)
+    return name
+
+
+def mark_restored(session: Session, layout: Layout) -> None:
+    session.execute(f"UPDATE {layout.own('lane')} SET history_intact = %s WHERE id = 1", (RESTORED,))
+
+
+def history(session: Session, layout: Layout) -> History:
+    return tuple(
+        Incarnation(str(name), int(first))
+        for name, first in session.select(f"SELECT name, first_lsn FROM {layout.own('incarnation')} ORDER BY number")
+    )
+
+
+def head(session: Session, layout: Layout) -> int:
+    row = session.one(f"SELECT last_lsn FROM {layout.own('lane')} WHERE id = 1")
+    return int(row[0]) if row else 0
+
+
+def witness(session: Session, layout: Layout, *, lsn: int) -> None:
+    """Leave the same number in both schemas, in the transaction of a fold."""
+    session.execute(f"UPDATE {layout.own('lane')} SET witness = %s WHERE id = 1", (lsn,))
+    session.execute(f"UPDATE {layout.business}.{WITNESS_TABLE} SET witness = %s WHERE id = 1", (lsn,))
+
+
+def _reason(
+    session: Session, layout: Layout, *, before: Tenure | None, known: str, present: str, lane: tuple[int, int]
+) -> tuple[str, bool]:
+    """Why a new incarnation has to begin ("" = it has not), and whether that is a restore."""
+    last_lsn, ours = lane
+    theirs = session.one(f"SELECT witness FROM {layout.business}.{WITNESS_TABLE} WHERE id = 1")
+    if theirs is None or int(theirs[0]) != ours:
+        return "WitnessDisagrees", True
+    if before is not None and last_lsn < before.last_lsn:
+        return "HeadWentBack", True
+    if not history(session, layout):
+        return "Installed", False
+    if known != present:
+        return "ServerChanged", False
+    running = session.one(f"SELECT name FROM {layout.own('server_run')}")
+    if running is None or running[0] != history(session, layout)[-1].name:
+        return "ServerRestarted", False
+    return "", False
+
+
+def _identity(session: Session) -> str:
+    row = session.one("SELECT @@hostname, @@port, @@server_id, @@datadir")
+    return "|".join(str(part) for part in row or ())[:255]
+
+
+def _start_over(session: Session, layout: Layout) -> None:
+    """One schema was restored without the other: rows do not hold what their versions say.
+
+    Everything gets a version named after its content, which yields to what peers captured; all of it flows in again.
+    """
+    for table in ("row_version", "dirty", "parked", "link_cursor"):
+        session.execute(f"DELETE FROM {layout.own(table)}")
+    genesis.batch(session, layout)
+    lsn = head(session, layout)
+    session.execute(f"INSERT IGNORE INTO {layout.business}.{WITNESS_TABLE} (id, witness) VALUES (1, %s)", (lsn,))
+    witness(session, layout, lsn=lsn)
+
+
+def _check(*, region_id: int, owner: int, version: int) -> None:
+    if version != SCHEMA_VERSION:
+        raise InvalidInput(
+            field="region_sync.schema_version",
+            problem=f"is {version}, this agent speaks {SCHEMA_VERSION}",
+            remedy="run `region-operator agent prepare` of the agent's version",
+            reason="SchemaVersion",
+        )
+    if owner != region_id:
+        raise InvalidInput(
+            field="region_id",
+            problem=f"the database is that of region {owner}, not {region_id}",
+            remedy="give the region the database and the id that belong together",
+            reason="DatabaseOfAnotherRegion",
+        )
+
+
+def _not_installed() -> InvalidInput:
+    return InvalidInput(
+        field="database",
+        problem="region_sync is not installed",
+        remedy="run `region-operator agent prepare` with the database's admin",
+        reason="NotPrepared",
+    )

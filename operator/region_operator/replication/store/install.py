@@ -1,0 +1,179 @@
+"""Prepares a region's database: schema, triggers, users, versions of what is there; may be run any number of times.
+
+Run by the prepare Job with the database's admin, never by the running agent.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+import pymysql
+
+from region_operator import naming
+from region_operator.errors import InvalidInput
+from region_operator.naming import quote_identifier
+from region_operator.replication.catalog import CATALOG, Entity
+from region_operator.replication.store import capture, genesis, incarnations, preflight, schema, users
+from region_operator.replication.store.connections import Address, Session, connect
+from region_operator.replication.store.layout import Layout, find_well_known, layout, load_well_known
+
+
+@dataclass(frozen=True)
+class Installed:
+    """What was prepared: ``layout`` for grants; how many rows got their first version; the schema's version before."""
+
+    layout: Layout
+    genesis_rows: int
+    previous_version: int | None
+
+
+def install(
+    admin: Address,
+    *,
+    region_id: int,
+    mint: incarnations.Mint,
+    catalog: Mapping[str, Entity] = CATALOG,
+    definer: str = naming.DEFINER_ACCOUNT,
+) -> Installed:
+    """Make or complete everything the agent needs but its users.
+
+    Raises:
+        InvalidInput: the database cannot be captured (server, tables, columns, privileges); nothing was changed.
+        Unavailable: the database does not answer.
+    """
+    session = connect(admin)
+    try:
+        return _install(session, admin, region_id=region_id, mint=mint, catalog=catalog, definer=definer)
+    except (pymysql.OperationalError, pymysql.ProgrammingError) as error:
+        if error.args[0] in _DENIED:
+            raise InvalidInput(
+                field="database.adminCredentials",
+                problem=f"the admin user lacks a privilege ({error.args[1]})",
+                remedy="grant it ALL PRIVILEGES ON *.* WITH GRANT OPTION, or run the SQL of required_grants() yourself",
+                reason="PrivilegeMissing",
+            ) from error
+        raise
+    finally:
+        session.close()
+
+
+_DENIED = frozenset({1044, 1142, 1143, 1227, 1370, 1410, 1419})
+
+
+def _install(
+    session: Session,
+    admin: Address,
+    *,
+    region_id: int,
+    mint: incarnations.Mint,
+    catalog: Mapping[str, Entity],
+    definer: str,
+) -> Installed:
+    plain = layout(catalog.values(), business_schema=admin.business_schema, sync_schema=admin.sync_schema)
+    preflight.check(session, plain)
+    previous = schema.installed_version(session, admin.sync_schema)
+    if previous is not None and previous > schema.SCHEMA_VERSION:
+        raise InvalidInput(
+            field="region_sync.schema_version",
+            problem=f"is {previous}, newer than {schema.SCHEMA_VERSION}",
+            remedy="use a version of region-operator that is not older than the last one that prepared this database",
+            reason="SchemaVersion",
+        )
+    known = load_well_known(session, admin.sync_schema) if previous is not None else {}
+    whole = find_well_known(session, plain, known)
+    for statement in schema.statements(business_schema=admin.business_schema, sync_schema=admin.sync_schema):
+        session.execute(statement)
+    _first_rows(session, whole, region_id=region_id, mint=mint, fresh=previous is None)
+    users.grant(session, users.definer_statements(whole, name=definer))
+    for statement in capture.statements(
+        whole, definer=users.definer(definer), other_parents=_present(session, whole, capture.foreign_parents(whole))
+    ):
+        _retrying(session, statement)
+    made = genesis.run(session, whole)
+    return Installed(whole, made, previous)
+
+
+def _first_rows(session: Session, whole: Layout, *, region_id: int, mint: incarnations.Mint, fresh: bool) -> None:
+    with session.transaction():
+        session.execute(
+            f"INSERT IGNORE INTO {whole.own('lane')} (id, region_id, schema_version) VALUES (1, %s, %s)",
+            (region_id, schema.SCHEMA_VERSION),
+        )
+        row = session.one(f"SELECT region_id FROM {whole.own('lane')} WHERE id = 1 FOR UPDATE")
+        if row is None or int(row[0]) != region_id:
+            raise InvalidInput(
+                field="region_id",
+                problem=f"the database is that of region {row[0] if row else None}, not {region_id}",
+                remedy="give the region a database of its own",
+                reason="DatabaseOfAnotherRegion",
+            )
+        session.execute(f"UPDATE {whole.own('lane')} SET schema_version = %s WHERE id = 1", (schema.SCHEMA_VERSION,))
+        # A witness that came with a dump of another region says nothing about a schema that is new.
+        how = "REPLACE" if fresh else "INSERT IGNORE"
+        session.execute(f"{how} INTO {whole.business}.{schema.WITNESS_TABLE} (id, witness) VALUES (1, 0)")
+        session.insert(
+            f"INSERT IGNORE INTO {whole.own('well_known')} (entity, entity_key, local_id) VALUES (%s, %s, %s)",
+            [(name, key, id_) for name, table in whole.tables.items() for key, id_ in table.well_known.items()],
+        )
+        if not incarnations.history(session, whole):
+            incarnations.begin(session, whole, mint=mint, reason="Installed", restored=False)
+
+
+def uninstall(admin: Address, *, catalog: Mapping[str, Entity] = CATALOG, drop_schema: bool) -> None:
+    """Take the triggers off (``uncapture``), and with ``drop_schema`` everything else of ours."""
+    session = connect(admin)
+    try:
+        plain = layout(catalog.values(), business_schema=admin.business_schema, sync_schema=admin.sync_schema)
+        for statement in capture.removal(plain):
+            _retrying(session, statement)
+        if drop_schema:
+            session.execute(f"DROP TABLE IF EXISTS {plain.business}.{schema.WITNESS_TABLE}")
+            session.execute(f"DROP DATABASE IF EXISTS {plain.sync}")
+    finally:
+        session.close()
+
+
+def required_grants(
+    *,
+    region_id: int,
+    agent_user: str,
+    manager_user: str | None = None,
+    business_schema: str = naming.BUSINESS_SCHEMA,
+    sync_schema: str = naming.SYNC_SCHEMA,
+    catalog: Mapping[str, Entity] = CATALOG,
+) -> str:
+    """SQL for a database administrator who gives us no admin user: a user that may run the prepare Job.
+
+    The password is theirs to put in; the user can be dropped when the Job is done.
+    """
+    plain = layout(catalog.values(), business_schema=business_schema, sync_schema=sync_schema)
+    prepare = users.account(f"region_{int(region_id)}_prepare")
+    names = [name for name in (agent_user, manager_user) if name is not None]
+    lines = [
+        "-- for `agent prepare`; put its name and password into the Secret of adminCredentialsSecretRef, drop it later",
+        f"CREATE USER IF NOT EXISTS {prepare} IDENTIFIED BY '<password>';",
+        f"GRANT ALL PRIVILEGES ON {plain.sync}.* TO {prepare} WITH GRANT OPTION;",
+        f"GRANT ALL PRIVILEGES ON {quote_identifier(business_schema)}.* TO {prepare} WITH GRANT OPTION;",
+        f"GRANT CREATE USER, RELOAD, CONNECTION ADMIN, SET USER ON *.* TO {prepare};",
+        f"GRANT SELECT ON mysql.user TO {prepare};",
+        f"-- it creates: {', '.join([users.definer(), *map(users.account, names)])}",
+    ]
+    return "\n".join(lines)
+
+
+def _present(session: Session, whole: Layout, tables: Iterable[str]) -> list[str]:
+    schema_name = whole.business.strip("`")
+    found = session.select("SELECT table_name FROM information_schema.tables WHERE table_schema = %s", (schema_name,))
+    return sorted(set(tables) & {str(row[0]) for row in found})
+
+
+def _retrying(session: Session, ddl: str, attempts: int = 30) -> None:
+    """Run trigger DDL with a short wait for its lock: queued behind one open transaction it stalls every writer."""
+    session.execute("SET SESSION lock_wait_timeout = 1")
+    for attempt in range(1, attempts + 1):
+        try:
+            session.execute(ddl)
+        except pymysql.OperationalError as error:
+            if error.args[0] != 1205 or attempt == attempts:
+                raise
+        else:
+            return

@@ -1,0 +1,168 @@
+"""Rows that are stored and forwarded, but not (or not wholly) visible here: why, and what they wait for."""
+
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
+from typing import Final
+
+from region_operator.replication.feed import Counts, ParkedRow, RowKey
+from region_operator.replication.store.connections import Row, Session
+from region_operator.replication.store.layout import Layout
+
+DEFERRED: Final = "DeferredReference"
+"""The row is visible, one of its references is not there yet; nobody has to do anything."""
+
+PARTNER: Final = "UniquePartner"
+"""A name is taken by a row that may have given it up at the source already: fetched first, only then a clash."""
+
+CLASH: Final = "UniqueClash"
+LOCKED: Final = "RowLocked"
+
+
+@dataclass(frozen=True)
+class Parking:
+    """How long and how often parked rows are tried again."""
+
+    retry_max_s: int = 300
+    dead_letter_after_s: int = 86400
+
+
+@dataclass(frozen=True)
+class Reason:
+    """Why a row is parked; ``payload`` is the state as received, where it could not be joined."""
+
+    name: str
+    message: str
+    waits_for: RowKey | None = None
+    payload: str | None = None
+
+
+@dataclass(frozen=True)
+class Waiting:
+    """A parked row that is due."""
+
+    row: RowKey
+    source: int
+    reason: str
+    payload: str | None
+
+
+def park(session: Session, layout: Layout, row: RowKey, reason: Reason, *, source: int, parking: Parking) -> None:
+    """Park a row or try it again later; waits double up to the limit, until it is a dead letter."""
+    waits = reason.waits_for
+    soon = reason.name in (LOCKED, PARTNER)
+    session.execute(
+        f"INSERT INTO {layout.own('parked')} (entity, entity_key, source, reason, message, payload, waits_entity, "
+        "waits_key, attempts, parked_at, next_try) VALUES (%s, %s, %s, %s, %s, %s, %s, %s, 1, UTC_TIMESTAMP(6), "
+        "UTC_TIMESTAMP(6) + INTERVAL %s SECOND) ON DUPLICATE KEY UPDATE reason = VALUES(reason), "
+        "message = VALUES(message), payload = VALUES(payload), waits_entity = VALUES(waits_entity), "
+        "waits_key = VALUES(waits_key), "
+        "state = IF(parked_at < UTC_TIMESTAMP(6) - INTERVAL %s SECOND, 'Dead', 'Parked'), "
+        "next_try = UTC_TIMESTAMP(6) + INTERVAL LEAST(%s, POW(2, LEAST(attempts, 20))) SECOND, attempts = attempts + 1",
+        (
+            *(row.entity, row.key, source, reason.name, reason.message[:1000], reason.payload),
+            *((waits.entity, waits.key) if waits else (None, None)),
+            *(0 if soon else 1, parking.dead_letter_after_s, parking.retry_max_s),
+        ),
+    )
+
+
+def release(session: Session, layout: Layout, rows: Iterable[RowKey]) -> None:
+    """The rows are visible; nothing is parked of them any more."""
+    session.execute_each(
+        f"DELETE FROM {layout.own('parked')} WHERE entity = %s AND entity_key = %s",
+        [(row.entity, row.key) for row in rows],
+    )
+
+
+def waiting_for(session: Session, layout: Layout, rows: Collection[RowKey]) -> list[Waiting]:
+    """Parked rows whose wait ends with a change of these rows."""
+    found: list[Waiting] = []
+    if not rows or session.one(f"SELECT 1 FROM {layout.own('parked')} LIMIT 1") is None:
+        return found
+    for row in rows:
+        found += _waiting(session, layout, "waits_entity = %s AND waits_key = %s", (row.entity, row.key), limit=1000)
+    return found
+
+
+def due(session: Session, layout: Layout, *, limit: int) -> list[Waiting]:
+    return _waiting(session, layout, "state = 'Parked' AND next_try <= UTC_TIMESTAMP(6)", (), limit=limit)
+
+
+def reasons(session: Session, layout: Layout, rows: Collection[RowKey]) -> dict[RowKey, str]:
+    """Why rows are parked at present."""
+    if not rows or session.one(f"SELECT 1 FROM {layout.own('parked')} LIMIT 1") is None:
+        return {}
+    found = {}
+    for row in rows:
+        hit = session.one(
+            f"SELECT reason FROM {layout.own('parked')} WHERE entity = %s AND entity_key = %s", (row.entity, row.key)
+        )
+        if hit is not None:
+            found[row] = str(hit[0])
+    return found
+
+
+def make_due(session: Session, layout: Layout, row: RowKey) -> int:
+    return session.execute(
+        f"UPDATE {layout.own('parked')} SET state = 'Parked', next_try = UTC_TIMESTAMP(6), "
+        "parked_at = UTC_TIMESTAMP(6) WHERE entity = %s AND entity_key = %s",
+        (row.entity, row.key),
+    )
+
+
+def skip(session: Session, layout: Layout, row: RowKey) -> int:
+    return session.execute(
+        f"UPDATE {layout.own('parked')} SET state = 'Skipped' WHERE entity = %s AND entity_key = %s",
+        (row.entity, row.key),
+    )
+
+
+def listed(session: Session, layout: Layout, *, limit: int) -> list[ParkedRow]:
+    found = session.select(
+        "SELECT entity, entity_key, source, reason, message, waits_entity, waits_key, attempts, "
+        "TIMESTAMPDIFF(MICROSECOND, parked_at, UTC_TIMESTAMP(6)), "
+        "TIMESTAMPDIFF(MICROSECOND, UTC_TIMESTAMP(6), next_try), state "
+        f"FROM {layout.own('parked')} WHERE state <> 'Skipped' ORDER BY parked_at LIMIT %s",
+        (limit,),
+    )
+    return [_parse(row) for row in found]
+
+
+def _parse(row: Row) -> ParkedRow:
+    entity, key, source, reason, message, waits_entity, waits_key, attempts, age, until, state = row
+    return ParkedRow(
+        row=RowKey(entity, key),
+        source=int(source),
+        reason=reason,
+        message=message,
+        waits_for=RowKey(waits_entity, waits_key) if waits_entity else None,
+        attempts=int(attempts),
+        age_ms=max(0, int(age) // 1000),
+        next_try_ms=max(0, int(until) // 1000) if state == "Parked" else None,
+        dead=state == "Dead",
+    )
+
+
+def counts(session: Session, layout: Layout, source: int | None) -> Counts:
+    """Count what needs a person, of one source or of all."""
+    own, values = ("AND source = %s", [source]) if source is not None else ("", [])
+    row = session.one(
+        f"SELECT (SELECT COUNT(*) FROM {layout.own('conflict')} WHERE state = 'Open' AND kind <> 'UniqueClash' {own}), "
+        f"(SELECT COUNT(*) FROM {layout.own('conflict')} WHERE state = 'Open' AND kind = 'UniqueClash' {own}), "
+        f"(SELECT COUNT(*) FROM {layout.own('parked')} WHERE state = 'Parked' AND reason <> '{DEFERRED}' {own}), "
+        f"(SELECT COUNT(*) FROM {layout.own('parked')} WHERE state = 'Dead' {own})",
+        values * 4,
+    )
+    assert row is not None
+    return Counts(*(int(count) for count in row))
+
+
+def _waiting(session: Session, layout: Layout, condition: str, values: tuple[str, ...], *, limit: int) -> list[Waiting]:
+    return [
+        Waiting(RowKey(entity, key), int(source), str(reason), payload)
+        for entity, key, source, reason, payload in session.select(
+            f"SELECT entity, entity_key, source, reason, payload FROM {layout.own('parked')} "
+            f"WHERE {condition} ORDER BY parked_at LIMIT %s",
+            (*values, limit),
+        )
+    ]

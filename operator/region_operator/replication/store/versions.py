@@ -1,0 +1,157 @@
+"""Versions of rows: states in ``row_version``, with their values where the business row does not hold exactly them."""
+
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, replace
+
+from region_operator.replication.feed import RowKey
+from region_operator.replication.model import codec
+from region_operator.replication.model.state import Pair, RowState, Value
+from region_operator.replication.store.connections import Session
+from region_operator.replication.store.layout import Layout
+from region_operator.replication.store.rows import BusinessRow, by_entity, chunks, marks
+
+_COLUMNS = "entity, entity_key, lsn, complete, state, from_region, from_incarnation, from_lsn"
+
+
+@dataclass(frozen=True)
+class Origin:
+    """From whom a row came exactly as it is, and where that stood in the sender's changes."""
+
+    region: int
+    incarnation: str
+    lsn: int
+
+
+@dataclass(frozen=True)
+class Version:
+    """A row of ``row_version`` that has been filled; ``text`` lacks its values unless ``complete``."""
+
+    row: RowKey
+    lsn: int
+    complete: bool
+    text: str
+    origin: Origin | None = None
+
+    def state(self, layout: Layout, business: BusinessRow | None) -> RowState | None:
+        """The state with its values; None if the business row that should hold them is gone."""
+        state = codec.decode(self.text)
+        if self.complete:
+            return state
+        if business is None:
+            return None
+        return filled(state, layout.tables[self.row.entity].entity.values(business.columns, key=self.row.key))
+
+
+@dataclass(frozen=True)
+class NewVersion:
+    """What a transaction has found a row's state to be; written under the next lsn just before it commits."""
+
+    state: RowState
+    complete: bool
+    alive: bool
+    origin: Origin | None = None
+
+    @property
+    def row(self) -> RowKey:
+        return RowKey(self.state.entity, self.state.key)
+
+
+def fits(state: RowState, values: Mapping[str, Value] | None) -> bool:
+    """Tell whether a business row with these values says all that ``state`` says but the names of the writes."""
+    if values is None or state.deleted or state.alias is not None or state.registers.keys() != values.keys():
+        return False
+    return all(len(register) == 1 and register[0].value == values[name] for name, register in state.registers.items())
+
+
+def filled(state: RowState, values: Mapping[str, Value]) -> RowState:
+    """Put values into the registers of a state that was kept without."""
+    registers = {
+        name: (Pair(register[0].dot, values[name]),) if name in values else register
+        for name, register in state.registers.items()
+    }
+    return replace(state, registers=registers)
+
+
+def ensure(session: Session, layout: Layout, rows: Collection[RowKey]) -> None:
+    """Make sure that each key has a row to lock, and lock them in the order of keys."""
+    session.insert(
+        f"INSERT IGNORE INTO {layout.own('row_version')} (entity, entity_key, changed_at) "
+        "VALUES (%s, %s, UTC_TIMESTAMP(6))",
+        [(row.entity, row.key) for row in rows],
+    )
+    for entity, keys in sorted(by_entity(rows).items()):
+        for piece in chunks(sorted(keys)):
+            session.select(
+                f"SELECT entity_key FROM {layout.own('row_version')} WHERE entity = %s AND entity_key IN "
+                f"({marks(piece)}) ORDER BY entity_key FOR UPDATE",
+                (entity, *piece),
+            )
+
+
+def load(session: Session, layout: Layout, rows: Iterable[RowKey]) -> dict[RowKey, Version]:
+    """Read versions; keys without a state yet are left out."""
+    found: dict[RowKey, Version] = {}
+    for entity, keys in by_entity(rows).items():
+        for piece in chunks(keys):
+            for row in session.select(
+                f"SELECT {_COLUMNS} FROM {layout.own('row_version')} WHERE entity = %s "
+                f"AND entity_key IN ({marks(piece)}) AND lsn IS NOT NULL",
+                (entity, *piece),
+            ):
+                version = parse(row)
+                found[version.row] = version
+    return found
+
+
+def after(session: Session, layout: Layout, *, lsn: int, limit: int) -> list[Version]:
+    """The next versions in the order of lsn."""
+    return [
+        parse(row)
+        for row in session.select(
+            f"SELECT {_COLUMNS} FROM {layout.own('row_version')} WHERE lsn > %s ORDER BY lsn LIMIT %s", (lsn, limit)
+        )
+    ]
+
+
+def parse(row: tuple[object, ...]) -> Version:
+    entity, key, lsn, complete, text, region, incarnation, from_lsn = row
+    origin = Origin(int(str(region)), str(incarnation), int(str(from_lsn))) if region is not None else None
+    return Version(RowKey(str(entity), str(key)), int(str(lsn)), bool(complete), str(text), origin)
+
+
+def write(session: Session, layout: Layout, versions: Collection[NewVersion]) -> int:
+    """Give versions the next numbers and return the head; the last thing a transaction does before it commits.
+
+    The lane's row stays locked until then, so numbers become visible in their order.
+    """
+    row = session.one(f"SELECT last_lsn FROM {layout.own('lane')} WHERE id = 1 FOR UPDATE")
+    assert row is not None
+    head = int(row[0])
+    if not versions:
+        return head
+    values = []
+    for lsn, version in enumerate(versions, start=head + 1):
+        state = version.state if version.complete else _stripped(version.state)
+        origin = version.origin
+        values.append(
+            (
+                *(version.row.entity, version.row.key, lsn, version.complete, codec.encode(state), version.alive),
+                *((origin.region, origin.incarnation, origin.lsn) if origin else (None, None, None)),
+            )
+        )
+    session.insert(
+        f"INSERT INTO {layout.own('row_version')} (entity, entity_key, lsn, complete, state, alive, from_region, "
+        "from_incarnation, from_lsn, changed_at) VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, UTC_TIMESTAMP(6)) "
+        "ON DUPLICATE KEY UPDATE lsn = VALUES(lsn), complete = VALUES(complete), state = VALUES(state), "
+        "alive = VALUES(alive), from_region = VALUES(from_region), from_incarnation = VALUES(from_incarnation), "
+        "from_lsn = VALUES(from_lsn), changed_at = VALUES(changed_at)",
+        values,
+    )
+    head += len(values)
+    session.execute(f"UPDATE {layout.own('lane')} SET last_lsn = %s WHERE id = 1", (head,))
+    return head
+
+
+def _stripped(state: RowState) -> RowState:
+    registers = {name: (Pair(register[0].dot, None),) for name, register in state.registers.items()}
+    return replace(state, registers=registers)
