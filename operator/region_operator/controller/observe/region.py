@@ -141,6 +141,12 @@ async def secret(
     )
 
 
+async def secret_values(cluster: Cluster, namespace: str, name: str) -> Mapping[str, bytes]:
+    """All values of a Secret, for a caller that uses and forgets them; empty when it is not there."""
+    body = await cluster.get(kinds.SECRET, namespace, name)
+    return _data(body) if body is not None else {}
+
+
 def _data(body: Manifest) -> dict[str, bytes]:
     found: dict[str, bytes] = {}
     for name, value in (body.get("data") or {}).items():

@@ -43,12 +43,10 @@ class PolicyReconciler:
         verdict = judged(policy, poll_s=self._poll_s)
         rules_hash = effective_rules(policy.spec).hash
         status = policy_status(
+            policy,
             self._facts(key, rules_hash),
-            before=policy.status,
-            generation=policy.metadata.generation,
             refusal=verdict if isinstance(verdict, Invalid) else None,
             rules_hash=rules_hash,
-            deleting=policy.metadata.deletion_timestamp is not None,
             now=self._now(),
         )
         wait_s = await self._writer.publish(

@@ -3,21 +3,15 @@
 from datetime import datetime
 
 from region_operator.api.conditions import Finding, set_conditions
-from region_operator.api.policy import InForceStatus, SyncPolicyStatus
+from region_operator.api.policy import InForceStatus, SyncPolicy, SyncPolicyStatus
 from region_operator.controller.facts import Invalid, PolicyObjectFacts
 
 
 def policy_status(
-    facts: PolicyObjectFacts,
-    *,
-    before: SyncPolicyStatus,
-    generation: int,
-    refusal: Invalid | None,
-    rules_hash: str,
-    deleting: bool,
-    now: datetime,
+    policy: SyncPolicy, facts: PolicyObjectFacts, *, refusal: Invalid | None, rules_hash: str, now: datetime
 ) -> SyncPolicyStatus:
     """Compute the status; ``refusal`` says why the policy is not acted on."""
+    generation, deleting = policy.metadata.generation, policy.metadata.deletion_timestamp is not None
     accepted = _accepted(refusal)
     stalled = _stalled(refusal)
     ready = _ready(facts, accepted, deleting=deleting)
@@ -30,7 +24,9 @@ def policy_status(
     ]
     return SyncPolicyStatus(
         observed_generation=generation,
-        conditions=set_conditions(before.conditions, findings, kind="SyncPolicy", generation=generation, now=now),
+        conditions=set_conditions(
+            policy.status.conditions, findings, kind="SyncPolicy", generation=generation, now=now
+        ),
         rules_hash=rules_hash,
         in_force=InForceStatus(
             regions=len(facts.regions_in_force),
