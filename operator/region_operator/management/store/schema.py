@@ -198,7 +198,7 @@ def seed(connection: "Connection[Any]", *, database: str, facts: Seed) -> None:
 def _seed_region(cursor: Cursor, database: str, facts: Seed) -> None:
     own = (facts.region_id, facts.region_name, facts.endpoint)
     cursor.execute(
-        f"SELECT id FROM {database}.region WHERE name = %s AND id <> %s FOR UPDATE",  # noqa: S608
+        f"SELECT id FROM {database}.region WHERE name = %s AND id <> %s FOR UPDATE",
         (facts.region_name, facts.region_id),
     )
     if clash := cursor.fetchone():
@@ -207,9 +207,9 @@ def _seed_region(cursor: Cursor, database: str, facts: Seed) -> None:
             message=f"the database already knows a region named {facts.region_name!r}, with id {_first(clash)}; "
             "remove that region or rename one of the two",
         )
-    cursor.execute(f"INSERT IGNORE INTO {database}.region (id, name, end_point) VALUES (%s, %s, %s)", own)  # noqa: S608
+    cursor.execute(f"INSERT IGNORE INTO {database}.region (id, name, end_point) VALUES (%s, %s, %s)", own)
     cursor.execute(
-        f"UPDATE {database}.region SET name = %s, end_point = %s WHERE id = %s",  # noqa: S608
+        f"UPDATE {database}.region SET name = %s, end_point = %s WHERE id = %s",
         (facts.region_name, facts.endpoint, facts.region_id),
     )
 
@@ -218,19 +218,19 @@ def _seed_identities(cursor: Cursor, database: str, facts: Seed) -> None:
     """ROOT, system and admin; their uuids are random in each install, as in CloudStack: regions match them by name."""
     if _missing(cursor, f"{database}.domain", ROOT_DOMAIN_ID):
         cursor.execute(
-            f"INSERT INTO {database}.domain (id, uuid, parent, name, owner, path, level, created) "  # noqa: S608
+            f"INSERT INTO {database}.domain (id, uuid, parent, name, owner, path, level, created) "
             "VALUES (%s, %s, NULL, 'ROOT', %s, '/', 0, UTC_TIMESTAMP())",
             (ROOT_DOMAIN_ID, str(uuid.uuid4()), ADMIN_ID),
         )
     for id_, account in ((SYSTEM_ID, "system"), (ADMIN_ID, "admin")):
         if _missing(cursor, f"{database}.account", id_):
             cursor.execute(
-                f"INSERT INTO {database}.account (id, uuid, account_name, domain_id, type, role_id, "  # noqa: S608
+                f"INSERT INTO {database}.account (id, uuid, account_name, domain_id, type, role_id, "
                 "`default`, created) VALUES (%s, %s, %s, %s, 1, 1, 1, UTC_TIMESTAMP())",
                 (id_, str(uuid.uuid4()), account, ROOT_DOMAIN_ID),
             )
     insert_user = (
-        f"INSERT INTO {database}.user (id, uuid, username, password, account_id, firstname, lastname, email, source, "  # noqa: S608
+        f"INSERT INTO {database}.user (id, uuid, username, password, account_id, firstname, lastname, email, source, "
         "`default`, created) VALUES (%s, %s, %s, %s, %s, %s, 'cloud', '', 'NATIVE', 1, UTC_TIMESTAMP())"
     )
     if _missing(cursor, f"{database}.user", SYSTEM_ID):
@@ -243,12 +243,12 @@ def _seed_identities(cursor: Cursor, database: str, facts: Seed) -> None:
 
 def _seed_api_keys(cursor: Cursor, database: str, facts: Seed) -> None:
     cipher = SecretKeyCipher(facts.database_key)
-    cursor.execute(f"SELECT api_key, secret_key FROM {database}.user WHERE id = %s FOR UPDATE", (SYSTEM_ID,))  # noqa: S608
+    cursor.execute(f"SELECT api_key, secret_key FROM {database}.user WHERE id = %s FOR UPDATE", (SYSTEM_ID,))
     api_key, stored = _values(cursor.fetchone())
     if api_key == facts.api_key and stored and _decrypts_to(cipher, stored, facts.secret_key):
         return
     cursor.execute(
-        f"UPDATE {database}.user SET api_key = %s, secret_key = %s WHERE id = %s",  # noqa: S608
+        f"UPDATE {database}.user SET api_key = %s, secret_key = %s WHERE id = %s",
         (facts.api_key, cipher.encrypt(facts.secret_key), SYSTEM_ID),
     )
 
@@ -261,7 +261,7 @@ def _decrypts_to(cipher: SecretKeyCipher, stored: str, secret: str) -> bool:
 
 
 def _missing(cursor: Cursor, table: str, id_: int) -> bool:
-    cursor.execute(f"SELECT id FROM {table} WHERE id = %s FOR UPDATE", (id_,))  # noqa: S608 - table is quoted by the caller
+    cursor.execute(f"SELECT id FROM {table} WHERE id = %s FOR UPDATE", (id_,))
     return cursor.fetchone() is None
 
 
