@@ -1,0 +1,103 @@
+"""Liveness, readiness and metrics of the operator, plain HTTP on a port that the chart's NetworkPolicy guards.
+
+Alive means: the loop answers, kopf's thread lives, and no ready key waits for long. A standby is ready as well:
+leading is not a matter of readiness.
+"""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from aiohttp import web
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+from region_operator import __version__
+from region_operator.supervision.mailboxes import Mailboxes
+from region_operator.supervision.results import Failed
+from region_operator.supervision.units import Key
+from region_operator.supervision.workers import Pass
+
+STUCK_AFTER_S = 120.0
+
+
+@dataclass
+class Health:
+    """What the probes look at; ``checks`` return "" or what is wrong."""
+
+    mailboxes: Mailboxes[Key]
+    checks: list[Callable[[], str]] = field(default_factory=list)
+
+    def problems(self) -> list[str]:
+        found = [problem for check in self.checks if (problem := check())]
+        if (oldest := self.mailboxes.oldest_ready_s()) > STUCK_AFTER_S:
+            found.append(f"a ready key has waited for {oldest:.0f} s")
+        return found
+
+
+class Metrics(Collector):
+    """Prometheus metrics, named as controllers of the field name theirs."""
+
+    def __init__(self, mailboxes: Mailboxes[Key], *, leading: Callable[[], bool]) -> None:
+        self._mailboxes, self._leading = mailboxes, leading
+        self.registry = CollectorRegistry()
+        self._reconciles = Counter(
+            "region_operator_reconcile_total", "Passes by kind and result.", ["kind", "result"], registry=self.registry
+        )
+        self._seconds = Histogram(
+            "region_operator_reconcile_duration_seconds", "Duration of a pass.", ["kind"], registry=self.registry
+        )
+        info = Gauge("region_operator_build_info", "Version.", ["version"], registry=self.registry)
+        info.labels(__version__).set(1)
+        self.registry.register(self)
+
+    def on_pass(self, done: Pass[Key]) -> None:
+        """Count a pass."""
+        result = "failed" if isinstance(done.result, Failed) else "ok"
+        self._reconciles.labels(done.unit.key.kind, result).inc()
+        self._seconds.labels(done.unit.key.kind).observe(done.seconds)
+
+    def collect(self) -> list[Metric]:
+        """Read the mailboxes at the time of the scrape."""
+        depth = GaugeMetricFamily("region_operator_workqueue_depth", "Ready keys.", labels=["bulkhead"])
+        for bulkhead, count in self._mailboxes.depth().items():
+            depth.add_metric([bulkhead], count)
+        oldest = GaugeMetricFamily("region_operator_workqueue_oldest_seconds", "Age of the oldest ready key.")
+        oldest.add_metric([], self._mailboxes.oldest_ready_s())
+        leader = GaugeMetricFamily("region_operator_leader", "Whether this process leads.")
+        leader.add_metric([], float(self._leading()))
+        return [depth, oldest, leader]
+
+
+class HealthServer:
+    """Serves /healthz, /readyz and /metrics."""
+
+    def __init__(self, health: Health, metrics: Metrics, *, port: int, host: str = "0.0.0.0") -> None:  # noqa: S104
+        self._health, self._metrics, self._port, self._host = health, metrics, port, host
+        self._started = time.monotonic()
+        self._runner: web.AppRunner | None = None
+
+    async def start(self) -> None:
+        """Listen; the port is open as soon as this returns."""
+        application = web.Application()
+        application.router.add_get("/healthz", self._healthz)
+        application.router.add_get("/readyz", self._readyz)
+        application.router.add_get("/metrics", self._metrics_page)
+        self._runner = web.AppRunner(application, access_log=None)
+        await self._runner.setup()
+        await web.TCPSite(self._runner, self._host, self._port).start()
+
+    async def stop(self) -> None:
+        if self._runner is not None:
+            await self._runner.cleanup()
+
+    async def _healthz(self, _: web.Request) -> web.Response:
+        problems = self._health.problems()
+        return web.Response(text="\n".join(problems) or "ok", status=503 if problems else 200)
+
+    async def _readyz(self, _: web.Request) -> web.Response:
+        return web.Response(text="ok")
+
+    async def _metrics_page(self, _: web.Request) -> web.Response:
+        return web.Response(body=generate_latest(self._metrics.registry), content_type="text/plain")
