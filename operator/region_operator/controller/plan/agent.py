@@ -24,14 +24,14 @@ class AgentInputs:
 
     Attributes:
         management_url: of the API of the region's management server, as the agent reaches it.
-        management_ca: ca.crt is in the Secret with the API keys.
+        management_ca: Secret whose ca.crt that server is verified with, "" for the system's authorities.
         restart_on: digests of what the agent reads only when it starts, by name.
     """
 
     workload: Workload
     database: DatabaseAccess
     management_url: str
-    management_ca: bool = False
+    management_ca: str = ""
     restart_on: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -53,7 +53,7 @@ def deployment(site: Site, inputs: AgentInputs) -> Manifest:
         "AGENT_MANAGEMENT_CREDENTIALS_DIRECTORY": directory,
     }
     if inputs.management_ca:
-        environment["AGENT_MANAGEMENT_CA_FILE"] = f"{directory}/ca.crt"
+        environment["AGENT_MANAGEMENT_CA_FILE"] = f"{CONFIGURATION}/management-ca/ca.crt"
     program = pods.container("agent", inputs.workload, arguments=["agent"], environment=environment)
     program["ports"] = [
         {"name": "agent", "containerPort": naming.AGENT_PORT, "protocol": "TCP"},
@@ -66,10 +66,17 @@ def deployment(site: Site, inputs: AgentInputs) -> Manifest:
         pods.mount("tmp", "/tmp", read_only=False),  # noqa: S108 - an emptyDir
     ]
     program.update(pods.health_probes())
+    if inputs.management_ca:
+        program["volumeMounts"].append(pods.mount("management-ca", f"{CONFIGURATION}/management-ca"))
     volumes = [
         *database_volumes(site, inputs.database, user="agent"),
         pods.secret_volume("tls", naming.agent_tls(region)),
-        pods.secret_volume("management", naming.management_api(region)),
+        pods.secret_volume("management", naming.management_api(region), {key: key for key in ("apiKey", "secretKey")}),
+        *(
+            [pods.secret_volume("management-ca", inputs.management_ca, {"ca.crt": "ca.crt"})]
+            if inputs.management_ca
+            else []
+        ),
         pods.empty_directory("tmp", size="1Gi"),
     ]
     return {

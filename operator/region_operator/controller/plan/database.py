@@ -203,8 +203,13 @@ def growth_steps(
     wanted = str(template["spec"]["resources"]["requests"]["storage"])
     steps: list[Step] = []
     if claim and claim.requested and quantity(claim.requested) > quantity(wanted):
-        return [Wait("DatabaseReady", "StorageShrinkRefused", _shrink(claim, wanted), stalled=False)]
+        return [Wait("DatabaseReady", "StorageShrinkRefused", _shrink(claim, wanted), gate=False)]
     if claim and claim.requested and quantity(claim.requested) < quantity(wanted):
+        if claim.expandable is False:
+            message = (
+                f"StorageClass {claim.storage_class} does not let volumes grow; {claim.meta.ref.name} stays as it is"
+            )
+            return [Wait("DatabaseReady", "StorageResizing", message, gate=False)]
         steps.append(PatchVolumeClaim(ref=claim.meta.ref, uid=claim.meta.uid, size=wanted))
     if present and present.template_storage and quantity(present.template_storage) != quantity(wanted):
         steps.append(OrphanDelete(ref=present.meta.ref, uid=present.meta.uid))

@@ -23,15 +23,11 @@ class Read:
 
 @dataclass(frozen=True)
 class Reads:
-    """Attributes:
-    objects: (kind, name) in the placement, looked for by name beside what bears the Region's labels.
-    secrets: in the placement.
-    references: in the Region's own namespace.
-    """
+    """All that is looked at by name, beside what bears the Region's labels."""
 
-    objects: tuple[tuple[str, str], ...]
-    secrets: tuple[Read, ...]
-    references: tuple[Read, ...]
+    objects: tuple[tuple[str, str], ...]  # kind and name, in the placement
+    secrets: tuple[Read, ...]  # in the placement
+    references: tuple[Read, ...]  # in the Region's own namespace
 
 
 FLEET_CA = Read(naming.FLEET_CA_SECRET, ("ca.crt", "next-ca.crt", "previous-ca.crt", "fleet-uid", "digest-key"))

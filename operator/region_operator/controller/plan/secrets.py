@@ -199,14 +199,13 @@ def copy_steps(
     """A placement's copy of what a user's Secret holds, made or brought up to date."""
     if seen is None:
         manifest = _secret(site, name, {})
-        manifest["data"] = {item: base64.b64encode(value).decode() for item, value in sorted(values.items())}
+        manifest["data"] = encoded(values)
         return [CreateOnly(manifest)]
     changed = {item: value for item, value in values.items() if seen.digests.get(item) != digest(key, value)}
     gone = sorted(set(seen.digests) - set(values))
     if not changed and not gone:
         return []
-    data: dict[str, str | None] = {item: base64.b64encode(value).decode() for item, value in sorted(changed.items())}
-    data |= dict.fromkeys(gone)
+    data: dict[str, str | None] = {**encoded(changed), **dict.fromkeys(gone)}
     return [Patch(ref=seen.meta.ref, uid=seen.meta.uid, body={"data": data})]
 
 
@@ -223,8 +222,13 @@ def _secret(
     }
 
 
+def encoded(values: Mapping[str, bytes]) -> dict[str, str]:
+    """Values as the data of a Secret."""
+    return {name: base64.b64encode(value).decode() for name, value in sorted(values.items())}
+
+
 def _encoded(values: Mapping[str, str]) -> dict[str, str]:
-    return {name: base64.b64encode(value.encode()).decode() for name, value in sorted(values.items())}
+    return encoded({name: value.encode() for name, value in values.items()})
 
 
 def _patch(seen: SecretFacts, values: Mapping[str, str], annotations: Mapping[str, str]) -> list[Step]:

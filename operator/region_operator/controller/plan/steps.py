@@ -1,7 +1,7 @@
 """What a plan is made of: every act that the executor knows, as frozen values, in the order they are to be done.
 
 The executor does them in order and stops at the first that fails; a plan holds only what may be done now, so there is
-nothing to skip. ``Wait`` does nothing: it is the plan's reason why the next stage is not there yet, for the conditions.
+nothing to skip. ``Wait`` does nothing: it is the plan's reason why something is not there yet, for the conditions.
 Every step is idempotent or guarded (uid, resourceVersion, create-only): a plan may be cut off anywhere and made anew.
 """
 
@@ -176,13 +176,14 @@ class Warn:
 
 @dataclass(frozen=True)
 class Wait:
-    """Why the plan ends here (for now): ``condition`` is the type that must say so."""
+    """Why something is not done (for now): ``condition`` is the type that must say so."""
 
     condition: str
     reason: str
     message: str
     stalled: bool = False  # only an edit or another object can help
     unknown: bool = False  # it could not be looked at: the condition is Unknown, not False
+    gate: bool = True  # the plan ends here; else it is told and the plan goes on
 
 
 Step: TypeAlias = (
