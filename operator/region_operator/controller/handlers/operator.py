@@ -122,7 +122,7 @@ class Operator:
             await client.close()
 
     def _watching(self, stop: asyncio.Event) -> Watching:
-        """kopf's thread; its events come over into our loop, and when it ends, so do we."""
+        """The thread of kopf; its events come over into our loop, and when it ends, so do we."""
         loop = asyncio.get_running_loop()
 
         def on_event(change: KindChange, entry: Entry, resource_version: str) -> None:
