@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Final
 
 from region_operator import naming
 from region_operator.api.common import Expose
@@ -16,6 +17,8 @@ from region_operator.controller.plan.labels import Site, metadata, pod_labels, s
 from region_operator.controller.plan.pods import CONFIGURATION, Workload
 from region_operator.controller.plan.services import exposed_service
 from region_operator.controller.plan.steps import Manifest
+
+_API_KEYS: Final = {"apiKey": "apiKey", "secretKey": "secretKey"}
 
 
 @dataclass(frozen=True)
@@ -71,7 +74,7 @@ def deployment(site: Site, inputs: AgentInputs) -> Manifest:
     volumes = [
         *database_volumes(site, inputs.database, user="agent"),
         pods.secret_volume("tls", naming.agent_tls(region)),
-        pods.secret_volume("management", naming.management_api(region), {key: key for key in ("apiKey", "secretKey")}),
+        pods.secret_volume("management", naming.management_api(region), _API_KEYS),
         *(
             [pods.secret_volume("management-ca", inputs.management_ca, {"ca.crt": "ca.crt"})]
             if inputs.management_ca
