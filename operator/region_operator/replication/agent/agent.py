@@ -67,7 +67,7 @@ class Agent:
         self._links = Links(
             keeper=self._keeper,
             connect=self._connect,
-            is_forgotten=lambda region_id: self._registrar.proof.forgotten(region_id),
+            is_forgotten=lambda uid, region_id: self._registrar.proof.forgotten(uid, region_id),
             changed=self.changed,
             order_changed=self._registrar.wake.ring,
         )

@@ -50,7 +50,7 @@ class Links:
         *,
         keeper: ConfigurationKeeper,
         connect: Callable[[LinkDocument], Connection],
-        is_forgotten: Callable[[int], bool],
+        is_forgotten: Callable[[str, int], bool],
         changed: Bell,
         order_changed: Callable[[], None],
         clock: Callable[[], float] = time.monotonic,
@@ -58,7 +58,7 @@ class Links:
         """Remember what to work with.
 
         ``connect`` opens the way to a link's peer; ``is_forgotten`` tells whether the management server has proved not
-        to list a region any more; ``order_changed`` is called when it must be told something else.
+        to list a drained link's region any more; ``order_changed`` is called when it must be told something else.
         """
         self._keeper, self._connect = keeper, connect
         self._is_forgotten, self._changed, self._order_changed = is_forgotten, changed, order_changed
@@ -148,7 +148,7 @@ class Links:
             log.info("leaving: drained", extra={"peering": uid, "peer": link.peer.id})
             self.drained.add(uid)
         self._order_changed()
-        while link.drain_timeout_seconds > 0 and not self._is_forgotten(link.peer.id):
+        while link.drain_timeout_seconds > 0 and not self._is_forgotten(uid, link.peer.id):
             count = self._changed.count
             await self._changed.beyond(count, timeout_s=1.0)
 

@@ -118,7 +118,7 @@ class PeerClient:
         if self._session is None:
             self._context = await asyncio.to_thread(mutual_tls.client_context, identity)
             self._session = aiohttp.ClientSession(
-                connector=aiohttp.TCPConnector(limit=4, ssl_shutdown_timeout=0),
+                connector=aiohttp.TCPConnector(limit=4),
                 timeout=aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_TIMEOUT_S, sock_read=SILENCE_TIMEOUT_S),
                 trust_env=False,
                 auto_decompress=False,

@@ -55,6 +55,7 @@ class Proof:
     management: ManagementStatus = field(default_factory=ManagementStatus)
     wanted: registration.Wanted | None = None
     listed: tuple[KnownRegion, ...] = ()
+    drained: frozenset[str] = frozenset()  # of the order it was made for
     refusals: tuple[tuple[int, str], ...] = ()  # region id, the server's words
 
     def registered(self, region_id: int) -> bool | None:
@@ -63,13 +64,11 @@ class Proof:
             return None
         return registration.is_registered(region_id, self.wanted, self.listed)
 
-    def forgotten(self, region_id: int) -> bool:
-        """Whether nothing is left to be removed for a link to ``region_id`` that leaves."""
-        if self.wanted is None:
+    def forgotten(self, peering_uid: str, region_id: int) -> bool:
+        """Whether this was read after the link had drained, and its region is not listed or has another link."""
+        if self.wanted is None or peering_uid not in self.drained:
             return False
-        if region_id in self.wanted.present:
-            return True  # another link keeps it: nothing to forget
-        return all(region.id != region_id for region in self.listed)
+        return region_id in self.wanted.present or all(region.id != region_id for region in self.listed)
 
     def message(self, region_id: int) -> str:
         return dict(self.refusals).get(region_id, "") or self.management.message
@@ -119,7 +118,7 @@ class Registrar:
         listed = await api.list_regions()
         steps = registration.steps(wanted, listed)
         if not steps:
-            return _proof(version, listed, wanted=wanted, own_id=order.own.id)
+            return _proof(version, listed, order=order, wanted=wanted)
         log.info("correcting the management server's regions", extra={"add": steps.add, "remove": steps.remove})
         todo = [(region.id, partial(api.add_region, region)) for region in steps.add]
         todo += [(region_id, partial(api.remove_region, region_id)) for region_id in steps.remove]
@@ -130,22 +129,23 @@ class Registrar:
             except Refused as refused:  # one that is refused keeps no other out
                 refusals.append((region_id, str(refused)))
         listed = await api.list_regions()
-        return _proof(version, listed, wanted=wanted, own_id=order.own.id, refusals=refusals)
+        return _proof(version, listed, order=order, wanted=wanted, refusals=refusals)
 
 
 def _proof(
     version: str,
     listed: list[KnownRegion],
     *,
+    order: Order | None = None,
     wanted: registration.Wanted | None = None,
-    own_id: int | None = None,
     refusals: Iterable[tuple[int, str]] = (),
 ) -> Proof:
-    own_listed = None if own_id is None else any(region.id == own_id for region in listed)
+    own_listed = None if order is None else any(region.id == order.own.id for region in listed)
     status = ManagementStatus(
         reachable=True, version=version, regions=[region.id for region in listed], own_region_listed=own_listed
     )
-    return Proof(management=status, wanted=wanted, listed=tuple(listed), refusals=tuple(refusals))
+    drained = order.drained if order else frozenset[str]()
+    return Proof(management=status, wanted=wanted, listed=tuple(listed), drained=drained, refusals=tuple(refusals))
 
 
 def _version(capability: object) -> str:

@@ -1,0 +1,173 @@
+"""Regions for tests: an agent in this process, its own schemas, its certificates, its management server."""
+
+import asyncio
+import contextlib
+import socket
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from contract.agent.certificates import FLEET_UID, Authority, mount
+from contract.agent.management import RegionList
+from region_operator import naming
+from region_operator.api.agent import (
+    AgentStatus,
+    Claim,
+    ConfigurationDocument,
+    Link,
+    LinkLimits,
+    LinkStatus,
+    Peer,
+    RegionIdentity,
+    Rules,
+    Source,
+)
+from region_operator.controller.agent_client import AgentClient, AgentEndpoint
+from region_operator.replication.agent.agent import Agent, OpenStore
+from region_operator.settings import AgentSettings
+
+DATABASE_KEY = b"one key for the whole fleet"
+PEERING = "5b7c2f0e-peering"
+
+
+@dataclass
+class Region:
+    """One region; ``start`` and ``stop`` its agent as often as needed."""
+
+    id: int
+    directory: Path
+    authority: Authority
+    open_store: OpenStore
+    management: RegionList
+    port: int = field(default_factory=lambda: free_port())
+    health_port: int = field(default_factory=lambda: free_port())
+    agent: Agent | None = None
+    _stop: asyncio.Event = field(default_factory=asyncio.Event)
+    _task: "asyncio.Task[None] | None" = None
+
+    @property
+    def name(self) -> str:
+        return f"region-{self.id}"
+
+    @property
+    def endpoint(self) -> str:
+        return f"http://cloud-{self.id}.test/client/"
+
+    @property
+    def key_file(self) -> Path:
+        return self.directory / "key"
+
+    def prepare_files(self) -> None:
+        mount(self.authority.agent(self.id), self.directory / "tls")
+        keys = self.directory / "management"
+        keys.mkdir(exist_ok=True)
+        (keys / "apiKey").write_text("api-key")
+        (keys / "secretKey").write_text("secret-key")
+        self.key_file.write_bytes(DATABASE_KEY)
+
+    def settings(self) -> AgentSettings:
+        return AgentSettings(
+            region_id=self.id,
+            region_name=self.name,
+            listen_host="127.0.0.1",
+            listen_port=self.port,
+            health_port=self.health_port,
+            tls_directory=self.directory / "tls",
+            management_url=f"http://127.0.0.1:{self.management.port}/client/api",
+            management_credentials_directory=self.directory / "management",
+        )
+
+    async def start(self) -> None:
+        self._stop = asyncio.Event()
+        self.agent = Agent(self.settings(), open_store=self.open_store, key_file=self.key_file)
+        self._task = asyncio.create_task(self.agent.run(self._stop))
+
+    async def stop(self) -> None:
+        self._stop.set()
+        if self._task is not None:
+            await asyncio.wait_for(self._task, 10)
+            self._task = None
+
+    def peer(self, *, port: int) -> Peer:
+        return Peer(
+            id=self.id,
+            name=self.name,
+            url=f"https://127.0.0.1:{port}",
+            server_name=naming.agent_server_name(self.id, FLEET_UID),
+            management_endpoint=self.endpoint,
+        )
+
+    def document(
+        self, *links: Link, epoch: int = 1, hub: str = "hub-1", trust: tuple[str, ...] = ()
+    ) -> ConfigurationDocument:
+        return ConfigurationDocument(
+            claim=Claim(hub=hub, region=f"clouds/{self.name}", epoch=epoch),
+            sources=[Source(kind="Region", namespace="clouds", name=self.name, uid=f"uid-{self.id}", generation=1)],
+            region=RegionIdentity(id=self.id, name=self.name, management_endpoint=self.endpoint),
+            rules=Rules(hash="sha256:rules"),
+            links=list(links),
+            trust=list(trust),
+        )
+
+
+@dataclass
+class Operator:
+    """What an operator does to agents, with the real client."""
+
+    authority: Authority
+    client: AgentClient = field(default_factory=AgentClient)
+
+    def __post_init__(self) -> None:
+        self.identity = self.authority.operator()
+
+    def endpoint(self, region: Region) -> AgentEndpoint:
+        return AgentEndpoint(
+            url=f"https://127.0.0.1:{region.port}",
+            server_name=naming.agent_server_name(region.id, FLEET_UID),
+            identity=self.identity,
+        )
+
+    async def configure(self, region: Region, document: ConfigurationDocument) -> None:
+        endpoint = self.endpoint(region)
+        held = await eventually(lambda: self.client.get_configuration(endpoint))
+        await self.client.put_configuration(endpoint, document, etag=held.etag)
+
+    async def status(self, region: Region) -> AgentStatus:
+        return await self.client.get_status(self.endpoint(region), wait_s=0)
+
+    async def link(self, region: Region, peering_uid: str = PEERING) -> LinkStatus | None:
+        status = await self.status(region)
+        return next((link for link in status.links if link.peering_uid == peering_uid), None)
+
+
+def link_to(
+    region: Region, *, port: int | None = None, state: str = "Active", uid: str = PEERING, **limits: int
+) -> Link:
+    return Link(
+        peering_uid=uid,
+        peer=region.peer(port=port or region.port),
+        state=state,
+        drain_timeout_seconds=limits.pop("drain", 600),
+        link=LinkLimits(**limits),
+    )
+
+
+async def eventually(look, *, within_s: float = 10.0, step_s: float = 0.01):
+    """Return the first true value of ``look`` (a function or coroutine function); errors of ours count as not yet."""
+    from region_operator.errors import RegionOperatorError
+
+    deadline, last = time.monotonic() + within_s, None
+    while time.monotonic() < deadline:
+        with contextlib.suppress(RegionOperatorError):
+            found = look()
+            last = await found if asyncio.iscoroutine(found) else found
+            if last:
+                return last
+        await asyncio.sleep(step_s)
+    raise AssertionError(f"did not happen within {within_s} s; last seen: {last!r}")
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])

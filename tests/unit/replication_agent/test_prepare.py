@@ -1,0 +1,42 @@
+"""How long the prepare Job waits, and what it says in the end."""
+
+from pathlib import Path
+
+import pytest
+
+from region_operator.errors import Unavailable
+from region_operator.replication.agent import prepare
+
+
+class Time:
+    def __init__(self) -> None:
+        self.seconds = 0.0
+
+    def sleep(self, seconds: float) -> None:
+        self.seconds += seconds
+
+
+@pytest.mark.parametrize(
+    ("reason", "limit_s"),
+    [("ConnectionRefused", prepare.WAIT_FOR_DATABASE_S), ("AuthFailed", prepare.WAIT_FOR_LOGIN_S)],
+)
+def test_the_wait_for_a_database_is_bounded(reason: str, limit_s: float) -> None:
+    time = Time()
+
+    def refuse():
+        raise Unavailable(reason=reason, message="not there")
+
+    with pytest.raises(Unavailable):
+        prepare.awaited(refuse, clock=lambda: time.seconds, sleep=time.sleep)
+    assert time.seconds == pytest.approx(limit_s)
+
+
+def test_the_last_line_and_the_termination_message_say_the_reason(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    message_file = tmp_path / "termination-log"
+    message_file.touch()
+    monkeypatch.setattr(prepare, "TERMINATION_LOG", message_file)
+    assert prepare._end(2, "ColumnMissing", "table x\nhas no column y") == 2
+    assert message_file.read_text() == "ColumnMissing: table x has no column y"
+    assert capsys.readouterr().out == "prepare: ColumnMissing: table x has no column y\n"
