@@ -78,7 +78,8 @@ class Workers(Generic[K]):
         due = self._mailboxes.next_due()
         wait_s = None if due is None else max(0.0, due - self._clock())
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._wake.wait(), wait_s)
+            async with asyncio.timeout(wait_s):  # not wait_for: in Python 3.11 it can swallow a cancellation
+                await self._wake.wait()
 
     async def _pass(self, unit: Unit[K]) -> None:
         started = self._clock()
