@@ -1,6 +1,7 @@
 """`region-operator crds DIRECTORY...`: the CustomResourceDefinitions of the three kinds, generated from their models.
 
-A directory under a chart's `templates` gets them in Helm's conditions; every other one gets them as they are.
+A directory under a chart's `templates` gets them in Helm's conditions; a chart's own directory gets the schema of
+values that are specs of the kinds; every other one gets them as they are.
 """
 
 import argparse
@@ -13,6 +14,7 @@ from typing import Any
 import yaml
 
 from region_operator import naming
+from region_operator.api.chart_values import values_schema
 from region_operator.api.peering import RegionPeering
 from region_operator.api.policy import SyncPolicy
 from region_operator.api.region import Region
@@ -190,12 +192,21 @@ def templated(kind: Kind) -> str:
     if "{{" in text:
         raise ValueError(f"the definition of {kind.name} would be taken for a template")
     keep = "  annotations:\n    {{- if .Values.crds.keep }}\n    helm.sh/resource-policy: keep\n    {{- end }}\n"
-    return "{{- if .Values.crds.install }}\n" + text.replace("  annotations:\n", keep, 1) + "{{- end }}\n"
+    return (
+        "{{- if and .Values.crds.install (not .Values.remoteAccess.enabled) }}\n"
+        + text.replace("  annotations:\n", keep, 1)
+        + "{{- end }}\n"
+    )
 
 
 def main(options: argparse.Namespace) -> int:
-    """Write one file per kind into each directory."""
+    """Write one file per kind, or the schema of values, into each directory."""
     for directory in (Path(name) for name in options.directory):
+        if (directory / "Chart.yaml").exists():
+            specs = {kind.name: schema(kind)["properties"]["spec"] for kind in KINDS}
+            text = json.dumps(values_schema(specs), indent=1)
+            (directory / "values.schema.json").write_text(f"{text}\n", encoding="utf-8")
+            continue
         directory.mkdir(parents=True, exist_ok=True)
         render = templated if "templates" in directory.parts else plain
         for kind in KINDS:

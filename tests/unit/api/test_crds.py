@@ -19,6 +19,13 @@ def test_the_committed_definitions_are_those_of_the_models(tmp_path, directory):
     assert made == {file.name: file.read_text() for file in (ROOT / directory).iterdir()}, "run `make crds`"
 
 
+def test_the_committed_schema_of_chart_values_is_that_of_the_models(tmp_path):
+    (tmp_path / "Chart.yaml").touch()
+    crds.main(argparse.Namespace(directory=[str(tmp_path)]))
+    committed = (ROOT / "charts/region/values.schema.json").read_text()
+    assert (tmp_path / "values.schema.json").read_text() == committed, "run `make crds`"
+
+
 @pytest.mark.parametrize("kind", crds.KINDS, ids=lambda kind: kind.name)
 def test_a_definition_fits_into_the_annotation_of_client_side_apply(kind):
     assert len(crds.plain(kind).encode()) < 256 * 1024
