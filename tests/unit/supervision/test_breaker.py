@@ -1,4 +1,5 @@
 import pytest
+
 from region_operator.supervision import Breaker
 from unit.supervision.fake_time import FakeTime
 

@@ -1,4 +1,7 @@
+import itertools
+
 import pytest
+
 from region_operator.supervision import After, Backoff, Done, Failed, Key, Lane, Mailboxes, Pace, State, Transition
 from unit.supervision.fake_time import FakeTime
 
@@ -23,13 +26,13 @@ def mailboxes(time: FakeTime, events: list[Transition]) -> Mailboxes[Key]:
     return Mailboxes(bulkhead=lambda key: key.namespace, clock=time, random=lambda: 0.5, on_transition=events.append)
 
 
-def passes_until(mailboxes: Mailboxes[Key], time: FakeTime, seconds: float, result=Failed("Broken")) -> list[float]:
+def passes_until(mailboxes: Mailboxes[Key], time: FakeTime, seconds: float, result=None) -> list[float]:
     """Work everything off as it comes due; when each pass started."""
     start, end, times = time.now, time.now + seconds, []
     while time.now <= end:
         while unit := mailboxes.take():
             times.append(time.now - start)
-            mailboxes.done(unit, result)
+            mailboxes.done(unit, result or Failed("Broken"))
         due = mailboxes.next_due()
         if due is None or due > end:
             break
@@ -81,7 +84,7 @@ def test_add_after_keeps_the_earliest(mailboxes, time):
 def test_a_failing_key_rests_longer_and_longer_up_to_five_minutes(mailboxes, time):
     mailboxes.add(EU)
     times = passes_until(mailboxes, time, 1500)
-    rests = [later - earlier for earlier, later in zip(times, times[1:], strict=False)]
+    rests = [later - earlier for earlier, later in itertools.pairwise(times)]
     # full jitter with a random number of 0.5: half of 1, 2, 4 ... 300; never under the gap of a failing key
     assert rests[:9] == pytest.approx([0.5, 1, 2, 4, 8, 16, 32, 64, 128], rel=0.7)
     assert rests[9:] == pytest.approx([150] * len(rests[9:]))

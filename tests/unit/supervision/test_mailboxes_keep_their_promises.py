@@ -4,6 +4,7 @@ import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+
 from region_operator.supervision import After, Done, Failed, Key, Lane, Mailboxes, Pace
 from unit.supervision.fake_time import FakeTime
 

@@ -3,6 +3,7 @@ import asyncio
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from region_operator.errors import InvalidInput, Unavailable
 from region_operator.supervision import OrderedMailboxes, State
 

@@ -1,6 +1,7 @@
 import asyncio
 
 import pytest
+
 from region_operator.supervision import State, Supervisor
 from unit.supervision.fake_time import FakeTime
 

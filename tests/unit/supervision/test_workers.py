@@ -2,6 +2,7 @@ import asyncio
 import contextlib
 
 import pytest
+
 from region_operator.errors import Unavailable
 from region_operator.supervision import Backoff, Done, Failed, Mailboxes, Pace, Workers
 
@@ -80,7 +81,7 @@ async def test_a_pass_beyond_its_deadline_is_cut_off_and_counts_as_failed():
     async with Bench(handler, deadline_s=0.01) as bench:
         bench.mailboxes.add("eu/a")
         await bench.until(lambda: len(bench.passes) == 2)
-    assert [entry.result for entry in bench.passes][0].reason == "PassDeadline"
+    assert next(entry.result for entry in bench.passes).reason == "PassDeadline"
 
 
 async def test_a_black_hole_holds_its_own_four_workers_and_no_other():
