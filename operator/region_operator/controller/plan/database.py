@@ -168,7 +168,7 @@ def _server(workload: Workload) -> dict[str, Any]:
         "resources": deepcopy(dict(workload.resources)),
         "securityContext": pods.container_security(),
         # A start may have to recover a large redo log: one hour. A stuck server is restarted after two minutes.
-        "startupProbe": _ping(period_s=2, failures=1800),
+        "startupProbe": _ping(period_s=1, failures=3600),
         "livenessProbe": _ping(period_s=20, failures=6),
         "readinessProbe": _ping(period_s=5, failures=3),
         "volumeMounts": [

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from region_operator import naming
 from region_operator.api.common import Expose
@@ -40,23 +41,20 @@ def service(site: Site, *, expose: Expose, tls: bool) -> Manifest:
 
 def deployment(site: Site, inputs: ManagementInputs) -> Manifest:
     volumes = [*database_volumes(site, inputs.database, user="manager"), pods.empty_directory("tmp", size="256Mi")]
-    mounts = [*database_mounts(inputs.database), pods.mount("tmp", "/tmp", read_only=False)]  # noqa: S108
-    port = management_port(tls=inputs.tls)
-    environment = {
-        **database_environment(site, inputs.database),
-        "MANAGER_REGION_ID": str(site.region_id),
-        "MANAGER_LISTEN_PORT": str(port),
-        "MANAGER_HEALTH_PORT": str(naming.HEALTH_PORT),
-    }
     if inputs.tls:
         volumes.append(pods.secret_volume("tls", naming.management_tls(site.region)))
-        mounts.append(pods.mount("tls", f"{CONFIGURATION}/tls"))
-        environment["MANAGER_TLS_DIRECTORY"] = f"{CONFIGURATION}/tls"
-    server = pods.container("manager", inputs.workload, arguments=["manager"], environment=environment)
-    name = "https" if inputs.tls else "http"
-    server["ports"] = [{"name": name, "containerPort": port, "protocol": "TCP"}, pods.health_port()]
-    server["volumeMounts"] = mounts
-    server.update(pods.health_probes())
+    template = {
+        "metadata": {
+            "labels": pod_labels(site, "management"),
+            "annotations": {f"{naming.GROUP}/{key}": value for key, value in sorted(inputs.restart_on.items())},
+        },
+        "spec": pods.pod(
+            [_server(site, inputs)],
+            volumes,
+            scheduling=inputs.workload.scheduling,
+            spread_over=selector(site, "management"),
+        ),
+    }
     return {
         "apiVersion": "apps/v1",
         "kind": "Deployment",
@@ -66,17 +64,25 @@ def deployment(site: Site, inputs: ManagementInputs) -> Manifest:
             "revisionHistoryLimit": 3,
             "strategy": {"type": "RollingUpdate", "rollingUpdate": {"maxUnavailable": 0, "maxSurge": 1}},
             "selector": {"matchLabels": selector(site, "management")},
-            "template": {
-                "metadata": {
-                    "labels": pod_labels(site, "management"),
-                    "annotations": {f"{naming.GROUP}/{key}": value for key, value in sorted(inputs.restart_on.items())},
-                },
-                "spec": pods.pod(
-                    [server],
-                    volumes,
-                    scheduling=inputs.workload.scheduling,
-                    spread_over=selector(site, "management"),
-                ),
-            },
+            "template": template,
         },
     }
+
+
+def _server(site: Site, inputs: ManagementInputs) -> dict[str, Any]:
+    port = management_port(tls=inputs.tls)
+    environment = {
+        **database_environment(site, inputs.database),
+        "MANAGER_REGION_ID": str(site.region_id),
+        "MANAGER_LISTEN_PORT": str(port),
+        "MANAGER_HEALTH_PORT": str(naming.HEALTH_PORT),
+    }
+    mounts = [*database_mounts(inputs.database), pods.mount("tmp", "/tmp", read_only=False)]  # noqa: S108
+    if inputs.tls:
+        environment["MANAGER_TLS_DIRECTORY"] = f"{CONFIGURATION}/tls"
+        mounts.append(pods.mount("tls", f"{CONFIGURATION}/tls"))
+    server = pods.container("manager", inputs.workload, arguments=["manager"], environment=environment)
+    name = "https" if inputs.tls else "http"
+    server["ports"] = [{"name": name, "containerPort": port, "protocol": "TCP"}, pods.health_port()]
+    server["volumeMounts"] = mounts
+    return {**server, **pods.health_probes()}

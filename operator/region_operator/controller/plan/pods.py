@@ -96,11 +96,11 @@ def health_probe(path: str, *, period_s: int = 5, failures: int = 3) -> dict[str
 
 
 def health_probes() -> dict[str, Any]:
-    """Probes of our own programs: five minutes to start, then alive within a minute, ready within 15 s."""
+    """Probes of our own programs: five minutes to start, then alive within a minute, unready within 10 s."""
     return {
         "startupProbe": health_probe("/healthz", period_s=1, failures=300),
         "livenessProbe": health_probe("/healthz", period_s=10, failures=6),
-        "readinessProbe": health_probe("/readyz"),
+        "readinessProbe": health_probe("/readyz", period_s=2, failures=5),
     }
 
 

@@ -1,0 +1,335 @@
+import pytest
+import yaml
+
+from region_operator.api.reasons import REGION
+from region_operator.controller.facts import Children, IdHolder, Invalid, NamespaceFacts, PlacementFacts, Unknown
+from region_operator.controller.plan import steps
+from region_operator.controller.plan.region import PlanSettings
+from unit.controller.plan.regions import SPECS, region
+from unit.controller.plan.world import World
+
+
+def settled(name: str = "minimal", **more: object) -> World:
+    world = World(region(name), **more)
+    world.settle()
+    return world
+
+
+def only_wait(world: World) -> steps.Wait:
+    plan = world.plan()
+    assert not [act for act in plan.acts if not isinstance(act, steps.AddFinalizer)]
+    (wait,) = plan.waits
+    return wait
+
+
+@pytest.mark.parametrize("name", SPECS)
+def test_a_region_comes_up_and_then_nothing_is_left_to_change(name):
+    world = settled(name)
+
+    assert world.step() == 0
+    assert world.agent is not None
+    assert world.agent.configuration_etag.startswith("sha256:")
+    gates = [wait for wait in world.plan().waits if wait.gate]
+    assert gates == []
+
+
+@pytest.mark.parametrize("name", ["full", "external-database"])
+def test_a_pass_may_be_cut_off_after_any_act_and_the_end_is_the_same(name):
+    whole = settled(name)
+    for cut in (1, 2, 5):
+        world = World(region(name))
+        for _ in range(15):
+            world.step(at_most=cut)
+            world.start()
+        world.settle()
+        assert shapes(world) == shapes(whole), f"cut off after {cut}"
+
+
+def shapes(world: World) -> list[str]:
+    """All objects without what is random."""
+    found = []
+    for item in world.manifests():
+        meta = {"name": item["metadata"]["name"], "labels": item["metadata"]["labels"]}
+        keys = sorted(item["data"]) if "data" in item else []
+        name = meta["name"].rsplit("-", 1)[0] if item["kind"] == "Job" else meta["name"]
+        found.append(f"{item['kind']} {name} {meta['labels']} {keys}")
+    return sorted(found)
+
+
+@pytest.mark.rule("OPERATOR 22")
+@pytest.mark.parametrize("name", SPECS)
+def test_pods_stay_as_they_are_when_only_the_operator_is_upgraded(name):
+    world = settled(name)
+    before = templates(world)
+
+    world.settings = PlanSettings(image=world.settings.image, mariadb_image="mariadb:11.8")
+    world.settle()
+
+    assert templates(world) == before
+    assert "0.1.0" not in yaml.safe_dump([t for t in before.values()]).replace(world.settings.image, "")
+
+
+def templates(world: World) -> dict[str, object]:
+    return {
+        f"{item['kind']}/{item['metadata']['name']}": item["spec"]["template"]
+        for item in world.manifests()
+        if "template" in item.get("spec", {})
+    }
+
+
+def test_the_database_is_up_before_it_is_prepared_and_prepared_before_anybody_uses_it():
+    world = settled()
+    order = [line for line in dict.fromkeys(world.log) if line.startswith(("Apply", "CreateOnly"))]
+
+    def place(start: str) -> int:
+        return next(at for at, line in enumerate(order) if line.startswith(start))
+
+    assert (
+        place("CreateOnly ConfigMap/minimal-claim")
+        < place("CreateOnly Secret/minimal-database")
+        < place("Apply StatefulSet/")
+        < place("CreateOnly Job/")
+        < place("Apply Deployment/")
+    )
+
+
+@pytest.mark.rule("OPERATOR 6")
+def test_nothing_is_written_into_a_namespace_that_does_not_consent():
+    world = World(region("other-namespace"))
+    for consent in (None, (), ("others",)):
+        place = PlacementFacts(cluster="c", namespace=NamespaceFacts("placed", consent=consent))
+        world.changes = {"placement": place}
+        wait = only_wait(world)
+        assert (wait.reason, wait.stalled) == ("PlacementNotPermitted", True)
+        assert "data.from: clouds" in wait.message
+
+
+@pytest.mark.parametrize(
+    ("cluster", "reason", "unknown"),
+    [
+        (Invalid("KubeconfigRefused", "exec is not allowed"), "KubeconfigRefused", False),
+        (Invalid("KubeconfigMissing", "no such Secret"), "SecretNotFound", False),
+        (Unknown("ProbeTimeout", "no answer"), "ProbeTimeout", True),
+    ],
+)
+def test_without_its_cluster_a_region_only_waits(cluster, reason, unknown):
+    place = PlacementFacts(cluster=cluster, same_cluster=False, namespace=Unknown("x", "x"))
+    world = World(region("other-cluster"), changes={"placement": place, "children": Unknown("x", "x")})
+
+    wait = only_wait(world)
+
+    assert (wait.reason, wait.unknown) == (reason, unknown)
+
+
+def test_a_kubeconfig_that_leads_to_another_cluster_is_not_followed():
+    world = settled("other-cluster")
+    noted = world.region.status.model_copy(
+        update={"placement": type("P", (), {"cluster": "the-old-one", "namespace": "placed"})()}
+    )
+    world.region = world.region.model_copy(update={"status": noted})
+
+    assert only_wait(world).reason == "ClusterChanged"
+    world.deleting = True
+    assert only_wait(world).reason == "PlacementUnreachable"
+
+
+@pytest.mark.rule("OPERATOR 8")
+def test_a_region_of_another_hub_is_not_touched_until_it_is_taken_over():
+    world = settled()
+    world.objects[("placement", "ConfigMap", "minimal-claim")]["data"]["hub"] = "other-hub"
+
+    wait = only_wait(world)
+    assert (wait.reason, wait.stalled) == ("ClaimedByAnotherHub", True)
+
+    world.region = region(annotations={"region-operator.io/take-over": "other-hub"})
+    world.settle()
+    claim = world.objects[("placement", "ConfigMap", "minimal-claim")]["data"]
+    assert claim == {"hub": "hub-uid", "region": "clouds/minimal", "epoch": "2"}
+
+
+@pytest.mark.rule("OPERATOR 19")
+def test_of_two_regions_with_one_id_the_one_with_the_claim_goes_on():
+    other = IdHolder("clouds", "aaa", "uid", holds_claim=False)
+    fresh = World(region(), changes={"same_id": (other,)})
+    assert only_wait(fresh).reason == "RegionIdClash"
+
+    provisioned = settled()
+    provisioned.changes = {"same_id": (other,)}
+    assert provisioned.step() == 0
+    assert not [wait for wait in provisioned.plan().waits if wait.reason == "RegionIdClash"]
+
+
+@pytest.mark.rule("OPERATOR 6")
+def test_an_object_with_a_childs_name_that_is_not_ours_is_never_forced():
+    world = settled()
+    world.objects[("placement", "Service", "minimal-agent")]["metadata"]["labels"] = {"app": "other"}
+
+    wait = only_wait(world)
+
+    assert (wait.reason, wait.stalled) == ("NameCollision", True)
+    assert "Service clouds/minimal-agent" in wait.message
+
+
+@pytest.mark.rule("OPERATOR 13")
+def test_a_retained_volume_is_taken_up_only_by_the_region_with_its_id():
+    world = settled()
+    world.deleting = True
+    world.settle()
+    volume = world.objects[("placement", "PersistentVolumeClaim", "data-minimal-database-0")]
+
+    again = World(region(), objects={k: v for k, v in world.objects.items()})
+    again.settle()
+    assert again.objects[("placement", "PersistentVolumeClaim", "data-minimal-database-0")] == volume
+
+    stranger = World(region(spec={**SPECS["minimal"], "id": 9}), objects=world.objects)
+    assert only_wait(stranger).reason == "RetainedDataOfAnotherRegion"
+
+
+@pytest.mark.rule("OPERATOR 10")
+def test_a_lost_database_key_is_never_made_anew():
+    world = settled()
+    del world.objects[("hub", "Secret", "cloud-database-key")]
+
+    reasons = [wait.reason for wait in world.plan().waits if wait.gate]
+
+    assert reasons == ["DatabaseKeyMissing"]
+    assert not [act for act in world.plan().acts if isinstance(act, steps.CreateOnly)]
+
+
+@pytest.mark.rule("OPERATOR 21")
+def test_an_edited_password_moves_to_the_other_user_and_the_old_one_is_locked():
+    world = settled()
+    world.edit("minimal-database", agent_password="chosen by hand")
+    world.settle()
+
+    secret = world.data("placement", "minimal-database")
+    assert (secret["agent-username"], secret["agent-password"]) == (b"agent_b", b"chosen by hand")
+    assert secret["manager-username"] == b"manager_a"
+    retiring = [item for item in world.manifests() if item["kind"] == "Job" and retires(item)]
+    assert len(retiring) == 1
+    assert world.step() == 0
+
+
+def retires(job: dict) -> bool:
+    env = job["spec"]["template"]["spec"]["containers"][0]["env"]
+    return {"name": "PREPARE_RETIRE_OTHER_USERS", "value": "true"} in env
+
+
+@pytest.mark.rule("OPERATOR 11")
+@pytest.mark.parametrize("name", SPECS)
+def test_only_the_prepare_job_sees_the_databases_admin(name):
+    for item in settled(name).manifests():
+        if item["kind"] != "Job" and "admin-password" in yaml.safe_dump(item):
+            assert item["kind"] == "Secret"
+
+
+@pytest.mark.rule("OPERATOR 22")
+def test_a_volume_grows_by_patch_orphan_and_a_new_stateful_set():
+    world = settled()
+    world.region = region(spec={"id": 1, "database": {"managed": {"storage": {"size": "16Gi"}}}})
+    world.log.clear()
+    world.settle()
+
+    resized = [line for line in world.log if "Database" not in line and "minimal-database" in line]
+    at = resized.index("PatchVolumeClaim PersistentVolumeClaim/data-minimal-database-0")
+    assert resized[at + 1 : at + 3] == [
+        "OrphanDelete StatefulSet/minimal-database",
+        "Apply StatefulSet/minimal-database",
+    ]
+    claim = world.objects[("placement", "PersistentVolumeClaim", "data-minimal-database-0")]
+    assert claim["spec"]["resources"]["requests"]["storage"] == "16Gi"
+
+
+def test_a_volume_that_is_larger_than_the_spec_is_left_alone_and_told():
+    world = settled()
+    world.region = region(spec={"id": 1, "database": {"managed": {"storage": {"size": "4Gi"}}}})
+
+    assert world.step() == 0
+    assert "StorageShrinkRefused" in [wait.reason for wait in world.plan().waits]
+
+
+def test_what_the_spec_no_longer_asks_for_is_removed():
+    world = settled("full")
+    spec = {**SPECS["full"], "networkPolicies": "None"}
+    spec["database"] = {"managed": {**spec["database"]["managed"], "disruption": "Allow"}}
+    world.region = region("full", spec=spec)
+    world.settle()
+
+    kinds = {item["kind"] for item in world.manifests()}
+    assert not kinds & {"NetworkPolicy", "PodDisruptionBudget"}
+    assert {"Service", "StatefulSet", "Deployment"} <= kinds
+
+
+@pytest.mark.parametrize("missing", ["agent-user", "admin-user", "database-ca"])
+def test_a_missing_secret_is_named(missing):
+    world = World(region("external-database"))
+    del world.references[missing]
+    for _ in range(8):
+        world.step()
+
+    (wait,) = (wait for wait in world.plan().waits if wait.gate)
+    assert (wait.condition, wait.reason) == ("ReferencesResolved", "SecretNotFound")
+    assert missing in wait.message
+
+
+def test_without_an_admin_the_sql_is_awaited_and_no_job_is_run():
+    world = World(region("no-admin"))
+    for _ in range(8):
+        world.step()
+
+    assert "GrantsRequired" in [wait.reason for wait in world.plan().waits]
+    assert "Job" not in {item["kind"] for item in world.manifests()}
+
+
+def test_a_bad_setting_names_its_key_and_stops_only_the_database():
+    spec = {"id": 1, "database": {"managed": {"storage": {"size": "8Gi"}, "settings": {"sql_mode": "a\\'b"}}}}
+    world = World(region(spec=spec))
+    for _ in range(8):
+        world.step()
+
+    (wait,) = (wait for wait in world.plan().waits if wait.gate)
+    assert (wait.condition, wait.reason) == ("DatabaseReady", "InvalidInput")
+    assert "sql_mode" in wait.message
+
+
+@pytest.mark.rule("OPERATOR 23")
+def test_a_paused_region_is_left_alone_even_when_it_is_deleted():
+    world = settled()
+    world.region = region(spec={**SPECS["minimal"], "paused": True})
+    assert only_wait(world).reason == "PausedBySpec"
+    world.deleting = True
+    assert only_wait(world).reason == "Paused"
+
+
+def test_nothing_is_created_in_a_namespace_that_is_being_deleted():
+    world = World(region(), changes={"placement": PlacementFacts("c", namespace=NamespaceFacts("clouds", True))})
+    assert only_wait(world).reason == "NamespaceTerminating"
+
+
+def test_a_placement_that_was_looked_at_in_part_is_not_planned_with():
+    world = settled()
+    world.changes = {"children": Unknown("Forbidden", "may not list Jobs")}
+    wait = only_wait(world)
+    assert (wait.condition, wait.reason, wait.unknown) == ("PlacementReachable", "Forbidden", True)
+
+
+def test_children_are_labelled_and_never_owned():
+    for item in settled("full").manifests():
+        assert "ownerReferences" not in item["metadata"]
+        assert item["metadata"]["labels"]["region-operator.io/region-name"] == "full"
+
+
+def test_every_told_reason_is_one_of_the_conditions_own():
+    worlds = [World(region(name)) for name in SPECS]
+    seen = set()
+    for world in worlds:
+        for _ in range(20):
+            seen |= {(wait.condition, wait.reason, wait.unknown) for wait in world.plan().waits}
+            world.step()
+            world.start()
+    for condition, reason, unknown in seen:
+        assert reason in REGION[condition]["Unknown" if unknown else "False"], (condition, reason)
+
+
+def test_an_empty_look_is_a_look():
+    assert Children().metas() == ()
