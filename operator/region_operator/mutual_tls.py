@@ -81,7 +81,30 @@ def server_context(identity: Identity) -> ssl.SSLContext:
     """Refuse every client that has no certificate of one of our CAs."""
     context = _context(ssl.PROTOCOL_TLS_SERVER, identity)
     context.verify_mode = ssl.CERT_REQUIRED
+    context.sslobject_class = _SaysWhy
     return context
+
+
+class _SaysWhy(ssl.SSLObject):
+    """Lets the TLS alert out before the connection ends.
+
+    asyncio drops what OpenSSL has to say when a handshake fails, so a client whose certificate is refused would see a
+    closed connection and call it a network fault. "Want read" makes asyncio send what is pending; the failure follows
+    when the client hangs up, or at the handshake's time limit.
+    """
+
+    _failure: ssl.SSLError | None = None
+
+    def do_handshake(self) -> None:
+        if self._failure is not None:
+            raise self._failure
+        try:
+            super().do_handshake()
+        except (ssl.SSLWantReadError, ssl.SSLWantWriteError):
+            raise
+        except ssl.SSLError as error:
+            self._failure = error
+            raise ssl.SSLWantReadError from error
 
 
 def fingerprint(certificate_der: bytes) -> str:

@@ -23,8 +23,10 @@ from region_operator.api.agent import (
     Source,
 )
 from region_operator.controller.agent_client import AgentClient, AgentEndpoint
+from region_operator.errors import RegionOperatorError
 from region_operator.replication.agent.agent import Agent, OpenStore
 from region_operator.settings import AgentSettings
+from unit.replication_agent.memory_store import MemoryStore
 
 DATABASE_KEY = b"one key for the whole fleet"
 PEERING = "5b7c2f0e-peering"
@@ -39,6 +41,7 @@ class Region:
     authority: Authority
     open_store: OpenStore
     management: RegionList
+    store: MemoryStore | None = None
     port: int = field(default_factory=lambda: free_port())
     health_port: int = field(default_factory=lambda: free_port())
     agent: Agent | None = None
@@ -154,8 +157,6 @@ def link_to(
 
 async def eventually(look, *, within_s: float = 10.0, step_s: float = 0.01):
     """Return the first true value of ``look`` (a function or coroutine function); errors of ours count as not yet."""
-    from region_operator.errors import RegionOperatorError
-
     deadline, last = time.monotonic() + within_s, None
     while time.monotonic() < deadline:
         with contextlib.suppress(RegionOperatorError):

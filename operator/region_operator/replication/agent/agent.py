@@ -12,7 +12,7 @@ from aiohttp import web
 
 from region_operator import __version__, mutual_tls
 from region_operator.api.agent import AgentStatus, Link
-from region_operator.errors import Conflict, InvalidInput, Unavailable
+from region_operator.errors import Conflict, InvalidInput, RegionOperatorError, Unavailable
 from region_operator.replication import peer_protocol
 from region_operator.replication.agent import control_api, health, peer_api, registrar
 from region_operator.replication.agent.bell import Bell
@@ -135,7 +135,7 @@ class Agent:
                 rules=built_in_rules(),
                 mint=lambda: secrets.randbits(63),
             )
-        except (Unavailable, InvalidInput, Conflict) as error:
+        except RegionOperatorError as error:
             self._say_database(str(error))
             raise
         region = LocalRegion(store, head_moved=self.head_moved, changed=self.changed)

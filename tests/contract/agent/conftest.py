@@ -1,0 +1,69 @@
+"""Regions in memory, with real TLS, real HTTP and the operator's real client."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
+
+import pytest_asyncio
+
+from contract.agent.cable import Cable
+from contract.agent.certificates import Authority
+from contract.agent.management import RegionList
+from contract.agent.regions import Operator, Region
+from unit.replication_agent.memory_store import MemoryStore
+
+
+@pytest_asyncio.fixture
+async def authority() -> Authority:
+    return Authority()
+
+
+@pytest_asyncio.fixture
+async def operator(authority: Authority) -> AsyncIterator[Operator]:
+    operator = Operator(authority)
+    yield operator
+    await operator.client.close()
+
+
+MakeRegion = Callable[..., Awaitable[Region]]
+
+
+@pytest_asyncio.fixture
+async def make_region(tmp_path: Path, authority: Authority) -> AsyncIterator[MakeRegion]:
+    """``await make_region(1)``: a region that is not started; with ``open_store``, over that store."""
+    made: list[Region] = []
+
+    async def make(region_id: int, *, open_store=None) -> Region:
+        name, endpoint = f"region-{region_id}", f"http://cloud-{region_id}.test/client/"
+        management = await RegionList((region_id, name, endpoint)).open()
+        directory = tmp_path / name
+        directory.mkdir()
+        store = MemoryStore(region_id)
+        region = Region(region_id, directory, authority, open_store or (lambda **_: store), management, store=store)
+        region.prepare_files()
+        made.append(region)
+        return region
+
+    yield make
+    for region in made:
+        await region.stop()
+        await region.management.close()
+
+
+@pytest_asyncio.fixture
+async def region(make_region: MakeRegion) -> Region:
+    region = await make_region(1)
+    await region.start()
+    return region
+
+
+@pytest_asyncio.fixture
+async def cable_to() -> AsyncIterator[Callable[[Region], Awaitable[Cable]]]:
+    cables: list[Cable] = []
+
+    async def lay(region: Region) -> Cable:
+        cables.append(await Cable(region.port).open())
+        return cables[-1]
+
+    yield lay
+    for cable in cables:
+        await cable.close()
