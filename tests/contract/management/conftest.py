@@ -70,7 +70,9 @@ class Replica:
             connection.cursor(pymysql.cursors.DictCursor) as cursor,
         ):
             cursor.execute(statement, values)
-            return tuple(cursor.fetchall())
+            found = tuple(cursor.fetchall())
+            connection.commit()
+            return found
 
     def another(self) -> AbstractContextManager["Replica"]:
         """A second replica over the same database."""
