@@ -4,8 +4,10 @@ Rows are found by local id and never by ON DUPLICATE KEY UPDATE or REPLACE, whic
 unique index is met first.
 """
 
+import contextlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 
 import pymysql
 
@@ -14,11 +16,13 @@ from region_operator.replication.catalog import Field, Unique
 from region_operator.replication.feed import RowKey
 from region_operator.replication.model.projection import Projection
 from region_operator.replication.model.state import Scalar
-from region_operator.replication.store import parked, tree
+from region_operator.replication.store import names, parked, tree
 from region_operator.replication.store.connections import Session, is_deadlock, is_duplicate, is_gone, is_lock_error
 from region_operator.replication.store.layout import Layout, Table
 from region_operator.replication.store.parked import Reason
 from region_operator.replication.store.rows import BusinessRow, local_ids
+
+_SHIFTS = 10
 
 
 class Unwritable(Exception):
@@ -62,6 +66,7 @@ class BusinessTables:
     def __init__(self, session: Session, layout: Layout) -> None:
         self._session, self._layout = session, layout
         self.written = Written()
+        self._cleared: dict[RowKey, list[str]] = {}
 
     def write(self, target: Target) -> None:
         """Insert or update one row; raises Unwritable, then the row is as it was."""
@@ -74,8 +79,7 @@ class BusinessTables:
         try:
             columns = self._columns(table, target)
             self._check_names(table, target, columns)
-            with self._session.savepoint():
-                self._store(table, target, columns)
+            self._store_shifted(table, target, columns)
         except pymysql.Error as error:
             if is_deadlock(error) or is_gone(error):
                 raise
@@ -89,6 +93,17 @@ class BusinessTables:
                 continue
             for unique in table.entity.unique:
                 self._clear(table, target, unique)
+
+    def give_back(self, target: Target) -> None:
+        """Put back what ``clear_unique`` took from a row that could not be written after all."""
+        table = self._layout.tables[target.row.entity]
+        for name in self._cleared.pop(target.row, []):
+            assert target.current is not None
+            with contextlib.suppress(pymysql.IntegrityError), self._session.savepoint():
+                self._session.execute(
+                    f"UPDATE {table.sql} SET {quote_identifier(name)} = %s WHERE {table.local_id} = %s",
+                    (target.current.columns[name], target.current.local_id),
+                )
 
     def refresh_trees(self) -> None:
         for name, table in self._layout.tables.items():
@@ -137,6 +152,22 @@ class BusinessTables:
             return None
         return self.local_id(RowKey(definition.reference, definition.placeholder))
 
+    def _store_shifted(self, table: Table, target: Target, columns: dict[str, Scalar]) -> None:
+        """Store a row; one that was removed in the same second as its namesake is removed here a second later."""
+        removed = table.entity.removed
+        when = columns.get(removed) if removed is not None else None
+        for seconds in range(_SHIFTS):
+            try:
+                with self._session.savepoint():
+                    self._store(table, target, columns)
+            except pymysql.IntegrityError as error:
+                if removed is None or not isinstance(when, str) or not is_duplicate(error) or seconds + 1 == _SHIFTS:
+                    raise
+                later = datetime.fromisoformat(when) + timedelta(seconds=seconds + 1)
+                columns[removed] = later.strftime("%Y-%m-%d %H:%M:%S")
+            else:
+                return
+
     def _store(self, table: Table, target: Target, columns: Mapping[str, Scalar]) -> None:
         if target.current is None:
             self._insert(table, target, columns)
@@ -166,9 +197,9 @@ class BusinessTables:
                 parent=parent if isinstance(parent, int) else None,
                 name=str(name or ""),
             )
-        names = ", ".join(quote_identifier(name) for name in whole)
+        listed = ", ".join(quote_identifier(name) for name in whole)
         places = ", ".join(["%s"] * len(whole))
-        self._session.execute(f"INSERT INTO {table.sql} ({names}) VALUES ({places})", tuple(whole.values()))
+        self._session.execute(f"INSERT INTO {table.sql} ({listed}) VALUES ({places})", tuple(whole.values()))
         row = self._session.one("SELECT LAST_INSERT_ID()")
         assert row is not None
         self.written.ids[target.row] = int(row[0])
@@ -203,63 +234,36 @@ class BusinessTables:
                         f"UPDATE {table.sql} SET {quote_identifier(name)} = NULL WHERE {table.local_id} = %s",
                         (target.current.local_id,),
                     )
+                    self._cleared.setdefault(target.row, []).append(name)
 
     def _check_names(self, table: Table, target: Target, columns: Mapping[str, Scalar]) -> None:
         """Names that are unique only in the cloud's own code; raises Unwritable."""
         if not target.projection.alive:
             return
         for unique in table.entity.unique:
-            if unique.indexed or any(columns.get(name.split(".")[0]) is None for name in unique.columns):
-                continue
-            partner = self._partner(table, target, unique, columns)
+            partner = None if unique.indexed else self._holder(table, target, unique, columns)
             if partner is not None:
                 raise Unwritable(taken(table, unique, partner))
 
-    def _partner(self, table: Table, target: Target, unique: Unique, columns: Mapping[str, Scalar]) -> str | None:
-        """The key of another row that has the name."""
-        conditions, joins, values = [], "", []
-        for number, name in enumerate(unique.columns):
-            own, _, of_parent = name.partition(".")
-            if of_parent:
-                reference = table.entity.field(own).reference
-                assert reference is not None
-                parent, alias = self._layout.tables[reference], f"p{number}"
-                joins += f" JOIN {parent.sql} {alias} ON {alias}.{parent.local_id} = t.{quote_identifier(own)}"
-                hit = self._session.one(
-                    f"SELECT {quote_identifier(of_parent)} FROM {parent.sql} WHERE {parent.local_id} = %s",
-                    (columns[own],),
-                )
-                conditions.append(f"{alias}.{quote_identifier(of_parent)} = %s")
-                values.append(hit[0] if hit else None)
-            else:
-                conditions.append(f"t.{quote_identifier(own)} = %s")
-                values.append(columns[own])
-        if unique.live_only and table.entity.removed is not None:
-            conditions.append(f"t.{quote_identifier(table.entity.removed)} IS NULL")
+    def _holder(self, table: Table, target: Target, unique: Unique, columns: Mapping[str, Scalar]) -> str | None:
         own_id = target.current.local_id if target.current is not None else 0
-        row = self._session.one(
-            f"SELECT t.{table.local_id}, t.{table.key_column} FROM {table.sql} t{joins} "
-            f"WHERE {' AND '.join(conditions)} AND t.{table.local_id} <> %s LIMIT 1",
-            (*values, own_id),
-        )
-        return table.key_of(int(row[0]), row[1]) if row is not None else None
+        return names.holder(self._session, self._layout, table, unique, columns=columns, own_id=own_id)
 
     def _why(self, table: Table, target: Target, columns: Mapping[str, Scalar], error: pymysql.Error) -> Reason:
         if is_lock_error(error):
             return Reason(parked.LOCKED, "a writer held the row or its parent")
         if is_duplicate(error):
             for unique in table.entity.unique:
-                known = all(columns.get(name) is not None for name in unique.columns)
-                if unique.indexed and known:
-                    partner = self._partner(table, target, unique, columns)
-                    if partner is not None:
-                        return taken(table, unique, partner)
+                partner = self._holder(table, target, unique, columns) if unique.indexed else None
+                if partner is not None:
+                    return taken(table, unique, partner)
         # The driver's text can hold the value, which may be a secret: the number says enough.
         return Reason("WriteRefused", f"the database refused the row with error {error.args[0]}")
 
 
 def taken(table: Table, unique: Unique, partner: str) -> Reason:
-    names = ", ".join(unique.columns)
     return Reason(
-        parked.PARTNER, f"({names}) is taken by {table.entity.name} {partner}", RowKey(table.entity.name, partner)
+        parked.PARTNER,
+        f"({', '.join(unique.columns)}) is taken by {table.entity.name} {partner}",
+        RowKey(table.entity.name, partner),
     )

@@ -46,20 +46,35 @@ def record(session: Session, layout: Layout, row: RowKey, projection: Projection
     return new
 
 
-def record_clash(session: Session, layout: Layout, row: RowKey, other: RowKey, *, field: str, source: int) -> int:
+def record_clash(session: Session, layout: Layout, row: RowKey, other: RowKey, *, source: int) -> int:
     """Record that two rows want one name, once per pair; returns 1 if that is new."""
     mark = hashlib.md5(f"{other.entity}\0{other.key}".encode(), usedforsecurity=False).hexdigest()
     document = {"values": [], "chosen": "", "other": [other.entity, other.key]}
-    return _insert(session, layout, row, _New(field, UNIQUE_CLASH, "Park", mark, document, "Open"), source=source)
+    return _insert(session, layout, row, _New("name", UNIQUE_CLASH, "Park", mark, document, "Open"), source=source)
+
+
+def record_cycle(session: Session, layout: Layout, row: RowKey, parent: RowKey, *, source: int) -> int:
+    """Record that a row is shown elsewhere, because under ``parent`` it would be below itself."""
+    mark = hashlib.md5(f"{parent.entity}\0{parent.key}".encode(), usedforsecurity=False).hexdigest()
+    document = {"values": [], "chosen": "", "other": [parent.entity, parent.key]}
+    return _insert(session, layout, row, _New("parent", CYCLE, "GreatestDot", mark, document, "Settled"), source=source)
 
 
 def close_clashes(session: Session, layout: Layout, rows: Iterable[RowKey]) -> None:
     """The rows are visible now, so whatever they clashed with has given way."""
+    _close_kind(session, layout, rows, kind=UNIQUE_CLASH)
+
+
+def close_cycles(session: Session, layout: Layout, rows: Iterable[RowKey]) -> None:
+    _close_kind(session, layout, rows, kind=CYCLE)
+
+
+def _close_kind(session: Session, layout: Layout, rows: Iterable[RowKey], *, kind: str) -> None:
     for row in rows:
         session.execute(
             f"UPDATE {layout.own('conflict')} SET state = 'Closed', closed_at = UTC_TIMESTAMP(6) "
             "WHERE entity = %s AND entity_key = %s AND kind = %s AND state <> 'Closed'",
-            (row.entity, row.key, UNIQUE_CLASH),
+            (row.entity, row.key, kind),
         )
 
 

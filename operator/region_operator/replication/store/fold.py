@@ -10,7 +10,6 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from region_operator.replication.feed import RowKey
-from region_operator.replication.model import codec
 from region_operator.replication.model.projection import is_alive
 from region_operator.replication.model.rules import EntityRuleSet
 from region_operator.replication.model.state import RowState, Value, local_write
@@ -19,8 +18,6 @@ from region_operator.replication.store.connections import Session, is_lock_error
 from region_operator.replication.store.layout import Layout
 from region_operator.replication.store.rows import BusinessRow, by_entity, chunks, marks
 from region_operator.replication.store.versions import NewVersion, Version
-
-Rules = Mapping[str, EntityRuleSet]
 
 
 @dataclass(frozen=True)
@@ -113,7 +110,7 @@ def forget(session: Session, layout: Layout, entries: Sequence[int]) -> None:
         session.execute(f"DELETE FROM {layout.own('dirty')} WHERE id IN ({marks(piece)})", piece)
 
 
-def new_versions(layout: Layout, locked: Locked, rules: Rules) -> list[NewVersion]:
+def new_versions(layout: Layout, locked: Locked, rules: Mapping[str, EntityRuleSet]) -> list[NewVersion]:
     """The folded rows as versions to write."""
     return [
         NewVersion(
@@ -190,13 +187,9 @@ def _deleted(
     before = version.state(layout, None)
     if before is None:
         # Its values went with it, but for what the trigger saved.
-        before = versions.filled(_text_state(version), old)
+        before = versions.filled(version.names(), old)
     removed = table.entity.removed
     changes: dict[str, Value] = {}
     if removed is not None and removed in before.registers and old.get(removed) is None:
         changes[removed] = last.captured_at[:19]
     return local_write(before, entity=row.entity, key=row.key, actor=actor, changes=changes, deleted=True)
-
-
-def _text_state(version: Version) -> RowState:
-    return codec.decode(version.text)

@@ -58,13 +58,13 @@ def take(session: Session, layout: Layout, *, region_id: int, mint: Mint, before
     session.execute(f"SET {CAPTURE_SWITCH} = 1")
     with session.transaction():
         lane = session.one(
-            "SELECT region_id, schema_version, fencing_token, last_lsn, witness, server_identity "
+            "SELECT region_id, fencing_token, last_lsn, witness, server_identity "
             f"FROM {layout.own('lane')} WHERE id = 1 FOR UPDATE"
         )
         if lane is None:
             raise _not_installed()
-        owner, version, token, last_lsn, witness, identity = lane
-        _check(region_id=region_id, owner=int(owner), version=int(version))
+        owner, token, last_lsn, witness, identity = lane
+        _check_owner(int(owner), region_id=region_id)
         if before is not None and int(token) != before.token:
             raise Conflict(f"another agent has taken this region's database (token {token}, ours {before.token})")
         token = int(token) if before is not None else int(token) + 1
@@ -116,6 +116,10 @@ def history(session: Session, layout: Layout) -> History:
     )
 
 
+def actor(session: Session, layout: Layout, *, region_id: int) -> Actor:
+    return actor_of(region_id, history(session, layout)[-1].name)
+
+
 def head(session: Session, layout: Layout) -> int:
     row = session.one(f"SELECT last_lsn FROM {layout.own('lane')} WHERE id = 1")
     return int(row[0]) if row else 0
@@ -165,7 +169,10 @@ def _start_over(session: Session, layout: Layout) -> None:
     witness(session, layout, lsn=lsn)
 
 
-def _check(*, region_id: int, owner: int, version: int) -> None:
+def check_version(version: int | None) -> None:
+    """Raise InvalidInput unless the schema that is there is the one that we speak."""
+    if version is None:
+        raise _not_installed()
     if version != SCHEMA_VERSION:
         raise InvalidInput(
             field="region_sync.schema_version",
@@ -173,6 +180,9 @@ def _check(*, region_id: int, owner: int, version: int) -> None:
             remedy="run `region-operator agent prepare` of the agent's version",
             reason="SchemaVersion",
         )
+
+
+def _check_owner(owner: int, *, region_id: int) -> None:
     if owner != region_id:
         raise InvalidInput(
             field="region_id",

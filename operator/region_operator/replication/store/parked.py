@@ -11,11 +11,18 @@ from region_operator.replication.store.layout import Layout
 DEFERRED: Final = "DeferredReference"
 """The row is visible, one of its references is not there yet; nobody has to do anything."""
 
+CYCLE: Final = "Cycle"
+"""The row is visible under another parent than the one it has."""
+
+VISIBLE: Final = frozenset({DEFERRED, CYCLE})
+"""Reasons of rows that one sees, and that wait quietly, for as long as it takes."""
+
 PARTNER: Final = "UniquePartner"
 """A name is taken by a row that may have given it up at the source already: fetched first, only then a clash."""
 
 CLASH: Final = "UniqueClash"
 LOCKED: Final = "RowLocked"
+_PATIENCE_S: Final = 10 * 365 * 86400
 
 
 @dataclass(frozen=True)
@@ -61,7 +68,11 @@ def park(session: Session, layout: Layout, row: RowKey, reason: Reason, *, sourc
         (
             *(row.entity, row.key, source, reason.name, reason.message[:1000], reason.payload),
             *((waits.entity, waits.key) if waits else (None, None)),
-            *(0 if soon else 1, parking.dead_letter_after_s, parking.retry_max_s),
+            *(
+                0 if soon else 1,
+                _PATIENCE_S if reason.name in VISIBLE else parking.dead_letter_after_s,
+                parking.retry_max_s,
+            ),
         ),
     )
 
@@ -146,10 +157,11 @@ def _parse(row: Row) -> ParkedRow:
 def counts(session: Session, layout: Layout, source: int | None) -> Counts:
     """Count what needs a person, of one source or of all."""
     own, values = ("AND source = %s", [source]) if source is not None else ("", [])
+    quiet = ", ".join(f"'{reason}'" for reason in sorted(VISIBLE))
     row = session.one(
         f"SELECT (SELECT COUNT(*) FROM {layout.own('conflict')} WHERE state = 'Open' AND kind <> 'UniqueClash' {own}), "
         f"(SELECT COUNT(*) FROM {layout.own('conflict')} WHERE state = 'Open' AND kind = 'UniqueClash' {own}), "
-        f"(SELECT COUNT(*) FROM {layout.own('parked')} WHERE state = 'Parked' AND reason <> '{DEFERRED}' {own}), "
+        f"(SELECT COUNT(*) FROM {layout.own('parked')} WHERE state = 'Parked' AND reason NOT IN ({quiet}) {own}), "
         f"(SELECT COUNT(*) FROM {layout.own('parked')} WHERE state = 'Dead' {own})",
         values * 4,
     )

@@ -4,17 +4,18 @@ Blocking; called from worker threads, any number of them. Everything that writes
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Literal
+from dataclasses import replace
+from functools import partial
 
-from region_operator import naming
+from region_operator.errors import InvalidInput, Refused
+from region_operator.replication.catalog import CATALOG
 from region_operator.replication.feed import (
     ApplyOutcome,
     ConflictRecord,
     Counts,
     FeedPage,
     FeedRequest,
+    FeedRow,
     FetchedRows,
     FoldOutcome,
     Lag,
@@ -24,21 +25,23 @@ from region_operator.replication.feed import (
     StoreStatus,
 )
 from region_operator.replication.model.lag import Cursor, History
-from region_operator.replication.model.rules import EntityRuleSet
+from region_operator.replication.model.rules import EntityRuleSet, UniqueClash
+from region_operator.replication.model.state import RowState, local_write
+from region_operator.replication.store import configuration, conflicts, feed, fold, incarnations, intake, parked, rows
+from region_operator.replication.store.connections import Address, Readers, Session
+from region_operator.replication.store.context import Outcome
+from region_operator.replication.store.intake import Item
+from region_operator.replication.store.layout import Layout
+from region_operator.replication.store.parked import Parking
+from region_operator.replication.store.writer import Writer, add
 
+__all__ = ["Address", "Parking", "RegionStore"]
 
-@dataclass(frozen=True)
-class Address:
-    """Where a region's database is and as whom to speak to it."""
+PIECE = 200
+"""Rows of one transaction beside live writers (ENGINE 22)."""
 
-    host: str
-    user: str
-    password: str = field(repr=False)
-    port: int = naming.DATABASE_PORT
-    business_schema: str = naming.BUSINESS_SCHEMA
-    sync_schema: str = naming.SYNC_SCHEMA
-    tls_mode: Literal["VerifyIdentity", "VerifyCA", "Disabled"] = "Disabled"
-    ca_file: Path | None = None
+PATIENT_FOLDS = 10
+"""Rows that a writer holds and that one fold waits for, a second each."""
 
 
 class RegionStore:
@@ -49,114 +52,306 @@ class RegionStore:
         Conflict: another agent has taken the database (fencing); this one must stop.
     """
 
+    def __init__(self, writer: Writer, readers: Readers) -> None:
+        """Use ``open``."""
+        self._writer, self._readers = writer, readers
+
     @classmethod
     def open(
         cls, address: Address, *, region_id: int, rules: Mapping[str, EntityRuleSet], mint: Callable[[], int]
     ) -> "RegionStore":
         """Take the database: its lock, the next fencing token, and a new incarnation where ENGINE 11 asks for one.
 
-        Args:
-            mint: gives a random number of 63 bits, for a new incarnation.
+        ``mint`` gives a random number of 63 bits, for a new incarnation.
 
         Raises:
             InvalidInput: region_sync is not installed, is of another version, or is of another region.
+            Refused: another agent holds the database and is alive.
         """
-        raise NotImplementedError
+        check_rules(rules)
+        writer = Writer(address, region_id=region_id, rules=rules, mint=mint, catalog=CATALOG)
+        writer.write(lambda session: None)
+        return cls(writer, Readers(address))
+
+    @property
+    def region_id(self) -> int:
+        return self._writer.region_id
+
+    @property
+    def _layout(self) -> Layout:
+        return self._writer.layout
 
     def close(self) -> None:
-        raise NotImplementedError
+        self._writer.close()
+        self._readers.close()
 
     def status(self) -> StoreStatus:
-        raise NotImplementedError
+        with self._readers.snapshot() as session:
+            lane = session.one(
+                f"SELECT schema_version, last_lsn, history_intact FROM {self._layout.own('lane')} WHERE id = 1"
+            )
+            captured = session.one(f"SELECT COUNT(*) FROM {self._layout.own('dirty')}")
+            version = session.one("SELECT VERSION()")
+            assert lane is not None
+            assert captured is not None
+            assert version is not None
+            return StoreStatus(
+                schema_version=int(lane[0]),
+                region_id=self.region_id,
+                history=incarnations.history(session, self._layout),
+                head=int(lane[1]),
+                captured=int(captured[0]),
+                history_intact=str(lane[2]),
+                database_version=str(version[0]),
+            )
 
     def set_rules(self, rules: Mapping[str, EntityRuleSet]) -> int:
-        """Use other rules from now on; returns how many rows look different under them."""
-        raise NotImplementedError
+        """Use other rules from now on, also for rows in conflict; returns how many such rows were looked at again."""
+        check_rules(rules)
+        self._writer.rules = dict(rules)
+        with self._readers.snapshot() as session:
+            found = session.select(
+                f"SELECT DISTINCT entity, entity_key FROM {self._layout.own('conflict')} "
+                "WHERE state <> 'Closed' AND kind IN ('Value', 'Deletion')"
+            )
+        keys = [RowKey(str(entity), str(key)) for entity, key in found]
+        for piece in rows.chunks(keys, PIECE):
+            self._writer.retry(self._writer.write(partial(self._show_again, keys=piece)).woken)
+        return len(keys)
+
+    def set_parking(self, parking: Parking) -> None:
+        """Try parked rows at other intervals from now on."""
+        self._writer.parking = parking
 
     # Capture
 
-    def fold(self, limit: int = 200) -> FoldOutcome:
+    def fold(self, limit: int = PIECE) -> FoldOutcome:
         """Give committed, captured changes of at most ``limit`` rows their versions; never waits for an open writer."""
-        raise NotImplementedError
+        with self._readers.snapshot() as session:
+            keys = fold.captured(session, self._layout, limit)
+        if not keys:
+            return FoldOutcome(head=self.head())
+        outcome = self._writer.fold(keys)
+        for row in sorted(outcome.busy, key=lambda row: (row.entity, row.key))[:PATIENT_FOLDS]:
+            # Alone, so that nobody waits for the other rows meanwhile.
+            one = self._writer.fold([row], wait=True)
+            if row not in one.busy:
+                outcome.busy.discard(row)
+            outcome.woken += one.woken
+            add(outcome, one)
+        self._writer.retry(outcome.woken)
+        return FoldOutcome(folded=outcome.changed, busy=len(outcome.busy), more=len(keys) >= limit, head=outcome.head)
 
     def head(self) -> int:
-        raise NotImplementedError
+        with self._readers.snapshot() as session:
+            return incarnations.head(session, self._layout)
 
     # Feed: for peers
 
     def read_feed(self, request: FeedRequest) -> FeedPage:
-        raise NotImplementedError
+        with self._readers.snapshot() as session:
+            reading = feed.read(session, self._layout, request, region_id=self.region_id)
+        if reading.lost:
+            self._writer.write(lambda session: self._note_loss(session, lost_now=reading.lost_now))
+        return reading.page
 
     def read_rows(self, keys: Sequence[RowKey]) -> FetchedRows:
         """Return the present states of rows a peer asks for by key; rows that are not known are left out."""
-        raise NotImplementedError
+        known = [row for row in keys if row.entity in self._layout.tables][:PIECE]
+        if known:
+            self._writer.retry(self._writer.fold(known).woken)
+        with self._readers.snapshot() as session:
+            return feed.read_rows(session, self._layout, known, region_id=self.region_id)
 
     def lag(self, peer: int, cursor: Cursor) -> Lag:
         """How far ``peer``, standing at ``cursor``, is behind us."""
-        raise NotImplementedError
+        with self._readers.snapshot() as session:
+            return feed.lag(session, self._layout, peer=peer, cursor=cursor)
 
     # Apply: from peers
 
     def cursor(self, source: int) -> Cursor:
         """Where the link from ``source`` stands; START for one that never ran."""
-        raise NotImplementedError
+        with self._readers.snapshot() as session:
+            return configuration.cursor(session, self._layout, source)[0]
 
     def known_history(self, source: int) -> History:
         """The incarnations that ``source`` last told us, for the next FeedRequest."""
-        raise NotImplementedError
+        with self._readers.snapshot() as session:
+            return configuration.cursor(session, self._layout, source)[1]
 
     def history(self) -> History:
         """Our own incarnations, for the next FeedRequest."""
-        raise NotImplementedError
+        with self._readers.snapshot() as session:
+            return incarnations.history(session, self._layout)
 
     def apply(self, source: int, page: FeedPage) -> ApplyOutcome:
         """Join a page into this region; cursor and data commit together, in pieces of some 200 rows."""
-        raise NotImplementedError
+        _check_source(source, page.source)
+        total = Outcome()
+        pieces = list(rows.chunks(page.rows, PIECE)) or [[]]
+        for number, piece in enumerate(pieces, start=1):
+            to = page.next if number == len(pieces) else replace(page.next, lsn=piece[-1].lsn)
+            self._collect(total, partial(self._apply_page, page=page, piece=piece, to=to))
+        return _outcome(total, received=len(page.rows), cursor=page.next)
 
-    def apply_rows(self, source: int, rows: FetchedRows) -> ApplyOutcome:
+    def apply_rows(self, source: int, rows_: FetchedRows) -> ApplyOutcome:
         """Join rows that were fetched by key; children that waited for them are tried again at once."""
-        raise NotImplementedError
+        _check_source(source, rows_.source)
+        total = Outcome()
+        for piece in rows.chunks(rows_.rows, PIECE):
+            self._collect(total, partial(self._apply_fetched, fetched=rows_, piece=piece))
+        return _outcome(total, received=len(rows_.rows), cursor=None)
 
     def drop_cursor(self, source: int) -> None:
         """Forget where the link from ``source`` stood; what it brought stays."""
-        raise NotImplementedError
+        self._writer.write(lambda session: configuration.drop_cursor(session, self._layout, source))
 
     # For people
 
     def counts(self, source: int | None = None) -> Counts:
-        raise NotImplementedError
+        with self._readers.snapshot() as session:
+            return parked.counts(session, self._layout, source)
 
     def conflicts(self, *, state: str | None = "Open", limit: int = 100) -> list[ConflictRecord]:
-        raise NotImplementedError
+        """The latest records: Open (a person has to choose), Settled (a rule chose), Closed, or all with None."""
+        with self._readers.snapshot() as session:
+            return conflicts.listed(session, self._layout, state=state, limit=limit)
 
     def restore(self, conflict_id: int, *, dot: str) -> None:
-        """Write a losing value of a conflict back, as a new change."""
-        raise NotImplementedError
+        """Write one of the values of a conflict back, as a new change that supersedes them all.
+
+        Raises:
+            InvalidInput: there is no such conflict, or the value is not among its values any more.
+        """
+        outcome = self._writer.write(lambda session: self._restore(session, conflict_id, dot))
+        self._writer.retry(outcome.woken)
 
     def parked(self, *, limit: int = 100) -> list[ParkedRow]:
-        raise NotImplementedError
+        with self._readers.snapshot() as session:
+            return parked.listed(session, self._layout, limit=limit)
 
-    def retry_parked(self, *, limit: int = 200) -> ApplyOutcome:
+    def retry_parked(self, *, limit: int = PIECE) -> ApplyOutcome:
         """Try parked rows whose time has come."""
-        raise NotImplementedError
+        with self._readers.snapshot() as session:
+            due = parked.due(session, self._layout, limit=limit)
+        return _outcome(self._writer.retry(due), received=len(due), cursor=None)
 
-    def retry(self, rows: Iterable[RowKey]) -> None:
+    def retry(self, keys: Iterable[RowKey]) -> None:
         """Make parked rows and dead letters due now."""
-        raise NotImplementedError
+        for row in keys:
+            self._writer.write(partial(parked.make_due, layout=self._layout, row=row))
 
     def skip(self, row: RowKey, *, reason: str) -> None:
         """Give a parked row up, audited; a later change of the row tries again."""
-        raise NotImplementedError
+
+        def work(session: Session) -> None:
+            parked.skip(session, self._layout, row)
+            configuration.audit(session, self._layout, action="Skip", subject=f"{row.entity} {row.key}", reason=reason)
+
+        self._writer.write(work)
 
     # Configuration
 
     def load_configuration(self) -> StoredConfiguration | None:
-        raise NotImplementedError
+        with self._readers.snapshot() as session:
+            return configuration.load(session, self._layout)
 
-    def store_configuration(self, configuration: StoredConfiguration) -> None:
+    def store_configuration(self, stored: StoredConfiguration) -> None:
         """Replace text and claim in one transaction."""
-        raise NotImplementedError
+        self._writer.write(lambda session: configuration.store(session, self._layout, stored))
 
     def confirm_history(self) -> None:
         """A scan has verified this region: forget that it was restored."""
-        raise NotImplementedError
+        self._writer.write(
+            lambda session: session.execute(
+                f"UPDATE {self._layout.own('lane')} SET history_intact = %s WHERE id = 1", (incarnations.CONTINUOUS,)
+            )
+        )
+
+    # Inside
+
+    def _collect(self, total: Outcome, work: Callable[[Session], Outcome]) -> None:
+        outcome = self._writer.write(work)
+        add(total, outcome)
+        add(total, self._writer.retry(outcome.woken))
+
+    def _apply_page(self, session: Session, *, page: FeedPage, piece: Sequence[FeedRow], to: Cursor) -> Outcome:
+        items, refused = intake.take_in(self._layout, piece)
+        application = self._writer.application(session, source=page.source, incarnation=page.incarnation)
+        outcome = application.run(items, refused)
+        configuration.move_cursor(session, self._layout, page.source, to=to, history=page.history)
+        return outcome
+
+    def _apply_fetched(self, session: Session, *, fetched: FetchedRows, piece: Sequence[FeedRow]) -> Outcome:
+        items, refused = intake.take_in(self._layout, piece)
+        application = self._writer.application(session, source=fetched.source, incarnation=fetched.incarnation)
+        outcome = application.run(items, refused)
+        # Whoever waited for these rows is tried again, also if the source has nothing new of them.
+        outcome.woken += parked.waiting_for(session, self._layout, [item.row for item in items])
+        return outcome
+
+    def _show_again(self, session: Session, *, keys: Sequence[RowKey]) -> Outcome:
+        return self._writer.application(session).run([Item(row) for row in keys], {}, again=True)
+
+    def _note_loss(self, session: Session, *, lost_now: bool) -> None:
+        if lost_now:
+            self._writer.begin_incarnation(session, reason="PeerProvedMore")
+        else:
+            incarnations.mark_restored(session, self._layout)
+
+    def _restore(self, session: Session, conflict_id: int, dot: str) -> Outcome:
+        record = conflicts.find(session, self._layout, conflict_id)
+        configuration.audit(
+            session, self._layout, action="Restore", subject=f"conflict {conflict_id}", reason=f"value {dot}"
+        )
+
+        def write(state: RowState, actor: str) -> RowState:
+            register = state.deleted if record.field == "deleted" else state.registers.get(record.field, ())
+            chosen = next((pair for pair in register if conflicts.dot_text(pair.dot) == dot), None)
+            if chosen is None:
+                raise InvalidInput(
+                    field="dot",
+                    problem=f"{dot} is no value of {record.field} any more",
+                    remedy="list the conflict again",
+                )
+            deleted = bool(chosen.value) if record.field == "deleted" else None
+            changes = {} if record.field == "deleted" else {record.field: chosen.value}
+            return local_write(state, entity=state.entity, key=state.key, actor=actor, changes=changes, deleted=deleted)
+
+        return self._writer.application(session).rewrite(record.row, write)
+
+
+def check_rules(rules: Mapping[str, EntityRuleSet]) -> None:
+    """Raise InvalidInput (``NotYetSupported``) for rules that this version does not carry out."""
+    for name, rule in rules.items():
+        unsupported = {
+            "uniqueClash": rule.unique_clash is not UniqueClash.PARK,
+            "mode": not rule.synced,
+            "acceptFrom": rule.accept_from is not None,
+        }
+        for field, given in unsupported.items():
+            if given:
+                raise InvalidInput(
+                    field=f"rules.entities[{name}].{field}",
+                    problem="is not supported yet by this version of the agent",
+                    remedy="leave it out",
+                    reason="NotYetSupported",
+                )
+
+
+def _check_source(source: int, claimed: int) -> None:
+    if source != claimed:
+        raise Refused(reason="ForeignPage", message=f"region {source} sent what it calls changes of region {claimed}")
+
+
+def _outcome(total: Outcome, *, received: int, cursor: Cursor | None) -> ApplyOutcome:
+    return ApplyOutcome(
+        received=received,
+        changed=total.changed,
+        parked=sum(reason.name not in parked.VISIBLE for reason in total.parked.values()),
+        missing=tuple(dict.fromkeys(total.missing)),
+        opened_conflicts=total.opened_conflicts,
+        cursor=cursor,
+        restored=total.restored,
+    )

@@ -1,4 +1,4 @@
-"""Columns of a tree (domains): path, depth and numbers of children follow from parent and name, and are never copied."""
+"""Columns of a tree (domains): path, depth and numbers of children follow from parent and name, never copied."""
 
 from collections.abc import Collection
 

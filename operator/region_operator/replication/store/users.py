@@ -69,7 +69,7 @@ def create_user(session: Session, *, name: str, password: str) -> None:
         raise InvalidInput(
             field="password", problem=f"that of database user {name!r} is empty", remedy="put one into its Secret"
         )
-    user = account(name)
+    user = account(name).replace("%", "%%")  # beside bound values a percent sign is written twice
     session.execute(f"CREATE USER IF NOT EXISTS {user} IDENTIFIED BY %s", (password,))
     session.execute(f"ALTER USER {user} IDENTIFIED BY %s ACCOUNT UNLOCK", (password,))
 

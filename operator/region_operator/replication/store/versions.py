@@ -32,6 +32,10 @@ class Version:
     text: str
     origin: Origin | None = None
 
+    def names(self) -> RowState:
+        """The state for its vector and births; values may be missing."""
+        return codec.decode(self.text)
+
     def state(self, layout: Layout, business: BusinessRow | None) -> RowState | None:
         """The state with its values; None if the business row that should hold them is gone."""
         state = codec.decode(self.text)

@@ -1,0 +1,203 @@
+"""One transaction of the lane: fold, merge, business rows, versions, conflicts, parked rows.
+
+Merging always succeeds or refuses a single row; making a merged row visible may have to wait (for a parent, a name, a
+lock). Such a row is stored with all its values and forwarded, and parked until what it waits for changes.
+"""
+
+from collections.abc import Callable, Collection, Iterable, Mapping
+
+from region_operator.errors import InvalidInput
+from region_operator.replication.feed import RowKey
+from region_operator.replication.model.identity import key_reused
+from region_operator.replication.model.merge import MergeRefused, merge, proves_more
+from region_operator.replication.model.projection import project
+from region_operator.replication.model.state import RowState, Value
+from region_operator.replication.store import clashes, conflicts, fold, incarnations, parked, rows, versions
+from region_operator.replication.store.connections import Session
+from region_operator.replication.store.context import Context, Merged, Outcome
+from region_operator.replication.store.fold import Locked
+from region_operator.replication.store.intake import Item
+from region_operator.replication.store.parked import Reason
+from region_operator.replication.store.showing import Showing
+from region_operator.replication.store.versions import NewVersion, Origin
+
+_VISIBLE = Reason(parked.DEFERRED, "")
+
+
+class Application:
+    """The work of one transaction."""
+
+    def __init__(self, session: Session, context: Context) -> None:
+        self._session, self._context, self._layout = session, context, context.layout
+        self._actor = context.tenure.actor
+        self._outcome = Outcome()
+        self._was: dict[RowKey, str] = {}
+        self._merged: dict[RowKey, Merged] = {}
+
+    def fold(self, keys: Collection[RowKey], *, wait: bool = False) -> Outcome:
+        """Version what was captured of rows; ``wait`` waits a second for a writer (for single rows)."""
+        locked = self._lock(keys, wait=wait)
+        self._outcome.changed = len(locked.folded)
+        self._outcome.busy = set(locked.busy)
+        self._finish(locked)
+        return self._outcome
+
+    def run(
+        self, items: Collection[Item], refused: Mapping[RowKey, Reason], *, wait: bool = False, again: bool = False
+    ) -> Outcome:
+        """Apply rows; ``again`` also shows those that have not changed."""
+        self._outcome.parked.update(refused)
+        keys = [item.row for item in items]
+        self._was = parked.reasons(self._session, self._layout, keys)
+        locked = self._lock(keys, wait=wait, items=items)
+        for item in items:
+            self._merge(item, locked, again=again)
+        Showing(self._session, self._context, self._outcome, was=self._was).show(self._merged, locked)
+        self._finish(locked)
+        return self._outcome
+
+    def rewrite(self, row: RowKey, write: Callable[[RowState, str], RowState]) -> Outcome:
+        """Make a change of our own to a row and show it; ``write`` gets its state and our actor."""
+        self._was = parked.reasons(self._session, self._layout, [row])
+        locked = self._lock([row], wait=True)
+        state = locked.state(self._layout, row)
+        if state is None or row in locked.busy:
+            raise InvalidInput(
+                field="row", problem=f"{row.entity} {row.key} is not here or is being written", remedy="try again"
+            )
+        state = write(state, self._actor)
+        projection = project(state, rules=self._context.rules[row.entity])
+        self._merged[row] = Merged(state, projection, changed=True)
+        Showing(self._session, self._context, self._outcome, was=self._was).show(self._merged, locked)
+        self._finish(locked)
+        return self._outcome
+
+    # Merge
+
+    def _lock(self, keys: Collection[RowKey], *, wait: bool, items: Iterable[Item] = ()) -> Locked:
+        locked = fold.lock(self._session, self._layout, keys, wait=wait)
+        self._watch_own_past(locked, items)
+        fold.fold(self._session, self._layout, locked, keys, actor=self._actor)
+        return locked
+
+    def _watch_own_past(self, locked: Locked, items: Iterable[Item]) -> None:
+        """A peer that has seen more writes of ours than we have proves that this database went back in time."""
+        for item in items:
+            version = locked.versions.get(item.row)
+            known = version.names() if version is not None else None
+            if item.remote is not None and proves_more(item.remote, known, actor=self._actor):
+                incarnations.begin(
+                    self._session, self._layout, mint=self._context.mint, reason="PeerProvedMore", restored=True
+                )
+                region = self._context.tenure.region_id
+                self._actor = incarnations.actor(self._session, self._layout, region_id=region)
+                self._outcome.restored = True
+                return
+
+    def _merge(self, item: Item, locked: Locked, *, again: bool) -> None:
+        row = item.row
+        if row in locked.busy:
+            self._outcome.parked[row] = Reason(parked.LOCKED, "a writer holds the row", payload=item.text)
+            return
+        local = locked.state(self._layout, row)
+        if local is None and row in locked.versions:
+            self._outcome.parked[row] = Reason("RowVanished", "the row went without being captured", payload=item.text)
+            return
+        if item.remote is not None and local is not None and self._is_reused(local, item.remote):
+            message = "two things that never met have this key; give one of them another key"
+            self._outcome.parked[row] = Reason("KeyReused", message, payload=item.text)
+            return
+        try:
+            state = _join(local, item.remote)
+        except MergeRefused as error:
+            self._outcome.parked[row] = Reason(error.reason, str(error), payload=item.text)
+            return
+        if state is None:
+            return
+        origin = None
+        if item.remote is not None and item.lsn and state == item.remote:
+            origin = Origin(self._context.source, self._context.incarnation, item.lsn)
+        changed = state != local or row in locked.folded
+        if changed or again or row in self._was:
+            self._merged[row] = Merged(state, project(state, rules=self._context.rules[row.entity]), changed, origin)
+
+    def _is_reused(self, local: RowState, remote: RowState) -> bool:
+        natural = self._layout.tables[local.entity].entity.natural_key
+
+        def identity(state: RowState) -> tuple[Value, ...]:
+            registers = [state.registers.get(name.split(".")[0], ()) for name in natural]
+            return tuple(_folded(register[0].value) if register else None for register in registers)
+
+        return key_reused(local, remote, identity_a=identity(local), identity_b=identity(remote))
+
+    # Versions, conflicts, parked rows
+
+    def _finish(self, locked: Locked) -> None:
+        layout, outcome, session = self._layout, self._outcome, self._session
+        new = [
+            version
+            for version in fold.new_versions(layout, locked, self._context.rules)
+            if version.row not in self._merged
+        ]
+        for version in new:
+            self._record_conflicts(version, locked)
+        new += self._merged_versions(locked)
+        changed = [version.row for version in new]
+        self._park([*changed, *(row for row in self._merged if row in self._was)])
+        outcome.opened_conflicts += clashes.check(session, layout, changed, source=self._context.source)
+        fold.forget(session, layout, locked.entries)
+        outcome.head = versions.write(session, layout, new)
+        if new:
+            incarnations.witness(session, layout, lsn=outcome.head)
+
+    def _merged_versions(self, locked: Locked) -> list[NewVersion]:
+        """Versions of merged rows: with values where the business row, read again, does not hold exactly them."""
+        now = rows.read_keys(self._session, self._layout, self._merged)
+        new = []
+        for row, merged in self._merged.items():
+            values = None
+            if row in now and self._is_visible(row):
+                values = self._layout.tables[row.entity].entity.values(now[row].columns, key=row.key)
+            complete = not versions.fits(merged.state, values)
+            version = NewVersion(merged.state, complete, merged.projection.alive, merged.origin)
+            self._record_conflicts(version, locked)
+            known = locked.versions.get(row)
+            self._outcome.changed += merged.changed
+            if merged.changed or known is None or known.complete != complete:
+                new.append(version)
+        return new
+
+    def _is_visible(self, row: RowKey) -> bool:
+        return self._outcome.parked.get(row, _VISIBLE).name in parked.VISIBLE
+
+    def _record_conflicts(self, version: NewVersion, locked: Locked) -> None:
+        """Only a state that a business row cannot hold can be, or have been, in conflict."""
+        known = locked.versions.get(version.row)
+        if version.complete or (known is not None and known.complete):
+            projection = project(version.state, rules=self._context.rules[version.row.entity])
+            self._outcome.opened_conflicts += conflicts.record(
+                self._session, self._layout, version.row, projection, source=self._context.source
+            )
+
+    def _park(self, changed: Collection[RowKey]) -> None:
+        outcome, session, layout = self._outcome, self._session, self._layout
+        freed = [row for row in self._merged if row in self._was and row not in outcome.parked]
+        parked.release(session, layout, freed)
+        outcome.shown = [row for row in self._merged if row not in outcome.parked]
+        named = [row for row in self._merged if self._was.get(row) == parked.CLASH and self._is_visible(row)]
+        conflicts.close_clashes(session, layout, named)
+        conflicts.close_cycles(session, layout, [row for row in freed if self._was[row] == parked.CYCLE])
+        for row, reason in outcome.parked.items():
+            parked.park(session, layout, row, reason, source=self._context.source, parking=self._context.parking)
+        waiting = parked.waiting_for(session, layout, changed)
+        outcome.woken = [one for one in waiting if one.row not in outcome.parked]
+
+
+def _join(local: RowState | None, remote: RowState | None) -> RowState | None:
+    if local is None or remote is None:
+        return local if remote is None else remote
+    return merge(local, remote)
+
+
+def _folded(value: Value) -> Value:
+    return value.casefold() if isinstance(value, str) else value

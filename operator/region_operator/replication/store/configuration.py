@@ -1,0 +1,57 @@
+"""The agent's configuration and claim, cursors of links, and the audit of what people decided, kept in the database."""
+
+import json
+
+from region_operator.replication.feed import StoredConfiguration
+from region_operator.replication.model.lag import START, Cursor, History, Incarnation
+from region_operator.replication.store.connections import Session
+from region_operator.replication.store.layout import Layout
+
+
+def load(session: Session, layout: Layout) -> StoredConfiguration | None:
+    row = session.one(f"SELECT document, etag FROM {layout.own('configuration')} WHERE id = 1")
+    if row is None:
+        return None
+    claim = session.one(f"SELECT hub, region, epoch FROM {layout.own('claim')} WHERE id = 1") or ("", "", 0)
+    return StoredConfiguration(str(row[0]), str(row[1]), str(claim[0]), str(claim[1]), int(claim[2]))
+
+
+def store(session: Session, layout: Layout, configuration: StoredConfiguration) -> None:
+    session.execute(
+        f"REPLACE INTO {layout.own('configuration')} (id, document, etag, stored_at) "
+        "VALUES (1, %s, %s, UTC_TIMESTAMP(6))",
+        (configuration.text, configuration.etag),
+    )
+    if configuration.claim_hub:
+        session.execute(
+            f"REPLACE INTO {layout.own('claim')} (id, hub, region, epoch) VALUES (1, %s, %s, %s)",
+            (configuration.claim_hub, configuration.claim_region, configuration.claim_epoch),
+        )
+
+
+def cursor(session: Session, layout: Layout, source: int) -> tuple[Cursor, History]:
+    row = session.one(f"SELECT incarnation, lsn, history FROM {layout.own('link_cursor')} WHERE source = %s", (source,))
+    if row is None:
+        return START, ()
+    history = tuple(Incarnation(str(name), int(first)) for name, first in json.loads(row[2]))
+    return Cursor(str(row[0]), int(row[1])), history
+
+
+def move_cursor(session: Session, layout: Layout, source: int, *, to: Cursor, history: History) -> None:
+    told = json.dumps([[incarnation.name, incarnation.first_lsn] for incarnation in history])
+    session.execute(
+        f"REPLACE INTO {layout.own('link_cursor')} (source, incarnation, lsn, history, moved_at) "
+        "VALUES (%s, %s, %s, %s, UTC_TIMESTAMP(6))",
+        (source, to.incarnation, to.lsn, told),
+    )
+
+
+def drop_cursor(session: Session, layout: Layout, source: int) -> None:
+    session.execute(f"DELETE FROM {layout.own('link_cursor')} WHERE source = %s", (source,))
+
+
+def audit(session: Session, layout: Layout, *, action: str, subject: str, reason: str) -> None:
+    session.execute(
+        f"INSERT INTO {layout.own('audit')} (at, action, subject, reason) VALUES (UTC_TIMESTAMP(6), %s, %s, %s)",
+        (action, subject[:255], reason[:1000]),
+    )

@@ -1,0 +1,59 @@
+"""What a transaction of the lane depends on, and what it did."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from region_operator.replication.feed import RowKey
+from region_operator.replication.model.projection import Projection
+from region_operator.replication.model.rules import EntityRuleSet
+from region_operator.replication.model.state import RowState
+from region_operator.replication.store.incarnations import Mint, Tenure
+from region_operator.replication.store.layout import Layout
+from region_operator.replication.store.parked import Parking, Reason, Waiting
+from region_operator.replication.store.versions import Origin
+
+Rules = Mapping[str, EntityRuleSet]
+
+
+@dataclass(frozen=True)
+class Context:
+    """Attributes: source: region whose rows are applied, 0 for our own; incarnation: the source's present one."""
+
+    layout: Layout
+    rules: Rules
+    tenure: Tenure
+    parking: Parking
+    mint: Mint
+    source: int = 0
+    incarnation: str = ""
+
+
+@dataclass
+class Outcome:
+    """What a transaction did.
+
+    Attributes:
+        woken: parked rows whose wait has ended with it.
+        shown: rows that were to be shown and are.
+        busy: rows that a writer holds.
+    """
+
+    changed: int = 0
+    missing: list[RowKey] = field(default_factory=list)
+    opened_conflicts: int = 0
+    restored: bool = False
+    parked: dict[RowKey, Reason] = field(default_factory=dict)
+    woken: list[Waiting] = field(default_factory=list)
+    shown: list[RowKey] = field(default_factory=list)
+    busy: set[RowKey] = field(default_factory=set)
+    head: int = 0
+
+
+@dataclass
+class Merged:
+    """A row's state and what is shown of it; ``origin`` if it is exactly what a peer sent."""
+
+    state: RowState
+    projection: Projection
+    changed: bool
+    origin: Origin | None = None

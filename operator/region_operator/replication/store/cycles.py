@@ -1,0 +1,97 @@
+"""Domains that were moved under each other in two regions: the youngest edge of a circle is shown elsewhere.
+
+Every region that holds the same states breaks the same edge, and none writes a path that has no end.
+"""
+
+from collections.abc import Mapping
+
+from region_operator.replication.catalog import Tree
+from region_operator.replication.feed import RowKey
+from region_operator.replication.model.projection import project
+from region_operator.replication.model.rules import EntityRuleSet, winner
+from region_operator.replication.model.state import RowState
+from region_operator.replication.model.topology import Edge, break_cycles
+from region_operator.replication.store import rows, tree, versions
+from region_operator.replication.store.business import BusinessTables, Target
+from region_operator.replication.store.connections import Session
+from region_operator.replication.store.layout import Layout, Table
+
+
+class Circles:
+    """Finds and breaks circles before any of their rows is written."""
+
+    def __init__(
+        self, session: Session, layout: Layout, rules: Mapping[str, EntityRuleSet], business: BusinessTables
+    ) -> None:
+        self._session, self._layout, self._rules, self._business = session, layout, rules, business
+
+    def parent_field(self, entity: str) -> str:
+        definition = self._layout.tables[entity].entity.tree
+        assert definition is not None
+        return definition.parent
+
+    def find(self, targets: list[Target], states: Mapping[str, RowState]) -> list[tuple[Target, RowState]]:
+        """Set ``parent_override`` on rows that must be shown elsewhere and return them, also beyond ``targets``."""
+        if not targets:
+            return []
+        table = self._layout.tables[targets[0].row.entity]
+        definition = table.entity.tree
+        if definition is None or not any(self._closes(table, definition, targets, target) for target in targets):
+            return []
+        root = next(key for key, local_id in table.well_known.items() if self._is_root(table, definition, local_id))
+        known = {target.row.key: (target, states[target.row.key]) for target in targets if target.row.key in states}
+        edges = self._edges(table, definition, known, root=root)
+        moved = break_cycles(edges, root=root)
+        for key, parent in moved.items():
+            known[key][0].parent_override = parent
+        return [known[key] for key in moved]
+
+    def _closes(self, table: Table, definition: Tree, targets: list[Target], target: Target) -> bool:
+        """Tell whether a moving row would come to lie below itself, now or once the other targets have moved."""
+        parent = target.projection.values.get(definition.parent)
+        if target.current is None or parent in (None, target.current.columns[definition.parent]):
+            return False
+        if sum(self._is_moving(definition, other) for other in targets) > 1:
+            return True  # let the edges say
+        local_id = self._business.local_id(RowKey(table.entity.name, str(parent)))
+        return local_id is not None and target.current.local_id in tree.ancestors(
+            self._session, table, definition, local_id
+        )
+
+    def _is_moving(self, definition: Tree, target: Target) -> bool:
+        parent = target.projection.values.get(definition.parent)
+        return target.current is not None and parent not in (None, target.current.columns[definition.parent])
+
+    def _edges(
+        self, table: Table, definition: Tree, known: dict[str, tuple[Target, RowState]], *, root: str
+    ) -> dict[str, Edge]:
+        """The edges of ``known`` rows and of all above them, which are added to it."""
+        rules = self._rules[table.entity.name]
+        edges: dict[str, Edge] = {}
+        todo = list(known)
+        while todo:
+            key = todo.pop()
+            if key in edges or key == root or (key not in known and not self._load(table, key, known)):
+                continue
+            register = known[key][1].registers[definition.parent]
+            edge = Edge.of(register, shown=winner(register, rule=rules.fields[definition.parent], rules=rules).dot)
+            edges[key] = edge
+            if edge.parent is not None:
+                todo.append(edge.parent)
+        return edges
+
+    def _load(self, table: Table, key: str, known: dict[str, tuple[Target, RowState]]) -> bool:
+        row = RowKey(table.entity.name, key)
+        current = rows.read_keys(self._session, self._layout, [row]).get(row)
+        version = versions.load(self._session, self._layout, [row]).get(row)
+        state = version.state(self._layout, current) if version is not None else None
+        if state is None:
+            return False
+        known[key] = (Target(row, project(state, rules=self._rules[table.entity.name]), current), state)
+        return True
+
+    def _is_root(self, table: Table, definition: Tree, local_id: int) -> bool:
+        row = self._session.one(
+            f"SELECT `{definition.parent}` FROM {table.sql} WHERE {table.local_id} = %s", (local_id,)
+        )
+        return row is not None and row[0] is None

@@ -1,0 +1,155 @@
+"""What peers read: pages of changes in the order of lsn, and rows by key, each from one consistent snapshot.
+
+Rows with captured changes that no fold has versioned are left out: they would carry a new value under an old name of a
+write. Folding moves them to the head, so no reader misses them.
+"""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+
+from region_operator.replication.feed import FeedPage, FeedRequest, FeedRow, FetchedRows, Lag, RowKey, holds
+from region_operator.replication.model import codec
+from region_operator.replication.model.lag import START, Cursor, History, resume
+from region_operator.replication.store import incarnations, rows, versions
+from region_operator.replication.store.connections import Session
+from region_operator.replication.store.layout import Layout
+from region_operator.replication.store.rows import by_entity, chunks, marks
+from region_operator.replication.store.versions import Version
+
+BATCH = 500
+
+
+@dataclass(frozen=True)
+class Reading:
+    """A page, and what its reader's cursor proved about us.
+
+    Attributes:
+        lost: commits that the reader has and we have not.
+        lost_now: among them such of the present incarnation, so it must end.
+    """
+
+    page: FeedPage
+    lost: bool = False
+    lost_now: bool = False
+
+
+def read(session: Session, layout: Layout, request: FeedRequest, *, region_id: int) -> Reading:
+    """Read a page inside a snapshot."""
+    history, head = incarnations.history(session, layout), incarnations.head(session, layout)
+    here, lost, lost_now = _position(request, history, head)
+    if lost:
+        page = FeedPage(source=region_id, history=history, rows=(), next=here, head=head, rewound=True)
+        return Reading(page, lost=True, lost_now=lost_now)
+    found, reached = _collect(session, layout, request, after=here.lsn, head=head)
+    beyond = Cursor(here.incarnation, reached)
+    page = FeedPage(
+        source=region_id,
+        history=history,
+        rows=tuple(found),
+        next=beyond,
+        head=head,
+        total_rows=_count(session, layout) if request.after == START else 0,
+        age_ms=_age_ms(session, layout, after=here.lsn, peer=request.peer),
+        remaining_age_ms=_age_ms(session, layout, after=reached, peer=request.peer),
+    )
+    return Reading(page)
+
+
+def read_rows(session: Session, layout: Layout, keys: Collection[RowKey], *, region_id: int) -> FetchedRows:
+    """Read rows by key; what is not known, or not versioned yet, is left out."""
+    wanted = [row for row in keys if row.entity in layout.tables]
+    found = sorted(versions.load(session, layout, wanted).values(), key=lambda version: version.lsn)
+    texts = _texts(session, layout, found)
+    made = [FeedRow(v.lsn, v.row.entity, v.row.key, texts[v.row]) for v in found if v.row in texts]
+    return FetchedRows(region_id, incarnations.history(session, layout), tuple(made))
+
+
+def lag(session: Session, layout: Layout, *, peer: int, cursor: Cursor) -> Lag:
+    head = incarnations.head(session, layout)
+    return Lag(max(0, head - cursor.lsn), _age_ms(session, layout, after=cursor.lsn, peer=peer))
+
+
+def _position(request: FeedRequest, history: History, head: int) -> tuple[Cursor, bool, bool]:
+    """Where to go on, whether the reader's cursor proves lost commits, and whether of the present incarnation."""
+    found = resume(request.after, history=history, head=head, known=request.known_history)
+    return found.cursor, found.lost, found.lost and request.after.incarnation == history[-1].name
+
+
+def _collect(
+    session: Session, layout: Layout, request: FeedRequest, *, after: int, head: int
+) -> tuple[list[FeedRow], int]:
+    found: list[FeedRow] = []
+    size, reached = 0, after
+    while True:
+        batch = versions.after(session, layout, lsn=reached, limit=min(BATCH, max(1, request.max_rows)))
+        texts = _texts(session, layout, [v for v in batch if not _is_echo(v, request)])
+        for version in batch:
+            text = texts.get(version.row)
+            if text is not None:
+                size += len(text.encode())
+                # At least one row, whatever its size.
+                if found and (len(found) >= request.max_rows or size > request.max_bytes):
+                    return found, reached
+                found.append(FeedRow(version.lsn, version.row.entity, version.row.key, text))
+            reached = version.lsn
+        if not batch:
+            return found, head
+
+
+def _is_echo(version: Version, request: FeedRequest) -> bool:
+    """Exactly what the peer sent, unless the peer has lost it since."""
+    origin = version.origin
+    if origin is None or origin.region != request.peer:
+        return False
+    return holds(request.peer_history, Cursor(origin.incarnation, origin.lsn))
+
+
+def _texts(session: Session, layout: Layout, found: Sequence[Version]) -> dict[RowKey, str]:
+    """States as text, without rows that have captured changes in this snapshot."""
+    known = [version for version in found if version.row.entity in layout.tables]
+    dirty = _dirty(session, layout, [version.row for version in known])
+    clean = [version for version in known if version.row not in dirty]
+    business = rows.read_keys(session, layout, [version.row for version in clean if not version.complete])
+    texts = {}
+    for version in clean:
+        state = version.state(layout, business.get(version.row)) if not version.complete else None
+        if version.complete or state is not None:
+            texts[version.row] = version.text if state is None else codec.encode(state)
+    return texts
+
+
+def _dirty(session: Session, layout: Layout, keys: Sequence[RowKey]) -> set[RowKey]:
+    found: set[RowKey] = set()
+    for entity, names in by_entity(keys).items():
+        for piece in chunks(names):
+            found |= {
+                RowKey(entity, str(row[0]))
+                for row in session.select(
+                    f"SELECT DISTINCT entity_key FROM {layout.own('dirty')} "
+                    f"WHERE entity = %s AND entity_key IN ({marks(piece)})",
+                    (entity, *piece),
+                )
+            }
+    return found
+
+
+def _age_ms(session: Session, layout: Layout, *, after: int, peer: int) -> int:
+    """Age of the oldest change beyond ``after`` that is not the peer's own, captured ones included."""
+    ages = [
+        session.one(
+            "SELECT TIMESTAMPDIFF(MICROSECOND, changed_at, UTC_TIMESTAMP(6)) "
+            f"FROM {layout.own('row_version')} WHERE lsn > %s AND NOT (from_region <=> %s) ORDER BY lsn LIMIT 1",
+            (after, peer),
+        ),
+        session.one(
+            "SELECT TIMESTAMPDIFF(MICROSECOND, captured_at, UTC_TIMESTAMP(6)) "
+            f"FROM {layout.own('dirty')} ORDER BY id LIMIT 1"
+        ),
+    ]
+    # A clock that was set back makes negative ages: the change is new.
+    return max(0, *(int(age[0]) // 1000 for age in ages if age is not None), 0)
+
+
+def _count(session: Session, layout: Layout) -> int:
+    row = session.one(f"SELECT COUNT(*) FROM {layout.own('row_version')} WHERE lsn IS NOT NULL")
+    return int(row[0]) if row else 0

@@ -1,0 +1,112 @@
+"""Makes merged rows visible: parents first, circles broken, names waited for; what cannot be shown gets a reason."""
+
+from collections.abc import Iterable, Mapping
+
+from region_operator.replication.feed import RowKey
+from region_operator.replication.model.projection import project
+from region_operator.replication.model.topology import rows_parents_first
+from region_operator.replication.store import conflicts, parked, rows, versions
+from region_operator.replication.store.business import BusinessTables, Target, Unwritable
+from region_operator.replication.store.connections import Session
+from region_operator.replication.store.context import Context, Merged, Outcome
+from region_operator.replication.store.cycles import Circles
+from region_operator.replication.store.fold import Locked
+from region_operator.replication.store.parked import Reason
+
+
+class Showing:
+    """One transaction's writes to the business tables; reasons and missing rows go into ``outcome``."""
+
+    def __init__(self, session: Session, context: Context, outcome: Outcome, *, was: Mapping[RowKey, str]) -> None:
+        self._session, self._context, self._outcome, self._was = session, context, outcome, was
+        self._layout = context.layout
+        self._business = BusinessTables(session, context.layout)
+        self._merged: dict[RowKey, Merged] = {}
+
+    def show(self, merged: dict[RowKey, Merged], locked: Locked) -> None:
+        """Write the rows of ``merged``; rows that had to move with them are added to it."""
+        self._merged = merged
+        targets = {row: Target(row, one.projection, locked.business.get(row)) for row, one in merged.items()}
+        grouped = rows.by_entity(targets)
+        for entity in sorted(grouped, key=self._layout.depth):
+            ordered = [targets[RowKey(entity, key)] for key in self._order(entity, grouped[entity])]
+            self._show_entity(entity, ordered)
+        self._business.refresh_trees()
+        for row, parent in self._business.written.deferred.items():
+            message = f"{parent.entity} {parent.key} is not here"
+            self._outcome.parked.setdefault(row, Reason(parked.DEFERRED, message, parent))
+
+    def _show_entity(self, entity: str, targets: list[Target]) -> None:
+        """Write rows; what fails for a name is tried again when the others have moved."""
+        targets = [*self._break_cycles(entity, targets), *targets]
+        self._business.clear_unique(targets)
+        while targets:
+            failed = {target.row: reason for target in targets if (reason := self._write(target))}
+            left = [t for t in targets if t.row in failed and failed[t.row].name == parked.PARTNER]
+            if len(left) in (0, len(targets)):
+                self._give_up(targets, failed)
+                return
+            self._give_up([target for target in targets if target not in left], failed)
+            targets = left
+
+    def _order(self, entity: str, keys: list[str]) -> Iterable[str]:
+        tree = self._layout.tables[entity].entity.tree
+        if tree is None:
+            return sorted(keys)
+        parents = {key: self._merged[RowKey(entity, key)].projection.values.get(tree.parent) for key in keys}
+        return rows_parents_first({key: str(parent) if parent else None for key, parent in parents.items()})
+
+    def _break_cycles(self, entity: str, targets: list[Target]) -> list[Target]:
+        """Give rows that would close a circle another parent; returns rows of the circle that have to move too."""
+        states = {row.key: merged.state for row, merged in self._merged.items() if row.entity == entity}
+        circles = Circles(self._session, self._layout, self._context.rules, self._business)
+        moved = circles.find(targets, states)
+        for target, state in moved:
+            self._merged.setdefault(target.row, Merged(state, target.projection, changed=False))
+            waits = RowKey(entity, str(target.projection.values[circles.parent_field(entity)]))
+            self._outcome.opened_conflicts += conflicts.record_cycle(
+                self._session, self._layout, target.row, waits, source=self._context.source
+            )
+            self._outcome.parked[target.row] = Reason(parked.CYCLE, f"would be below itself under {waits.key}", waits)
+        own = {target.row for target in targets}
+        return [target for target, _ in moved if target.row not in own]
+
+    def _write(self, target: Target) -> Reason | None:
+        try:
+            self._business.write(target)
+        except Unwritable as error:
+            waits = error.reason.waits_for
+            if error.reason.name != "MissingReference" or waits is None or not self._raise_dead(waits):
+                return error.reason
+            return self._write(target)
+        return None
+
+    def _raise_dead(self, row: RowKey) -> bool:
+        """Insert a removed parent that a child refers to; False if that is not what is missing."""
+        known = self._merged.get(row)
+        if known is None:
+            version = versions.load(self._session, self._layout, [row]).get(row)
+            state = version.state(self._layout, None) if version is not None else None
+            if state is None:
+                return False
+            known = Merged(state, project(state, rules=self._context.rules[row.entity]), changed=False)
+        if known.projection.alive or self._business.local_id(row) is not None:
+            return False
+        target = Target(row, known.projection, None, insert_dead=True)
+        return self._write(target) is None and self._business.local_id(row) is not None
+
+    def _give_up(self, targets: Iterable[Target], failed: Mapping[RowKey, Reason]) -> None:
+        for target in targets:
+            reason = failed.get(target.row)
+            if reason is None:
+                continue
+            self._business.give_back(target)
+            if reason.name == parked.PARTNER and self._was.get(target.row) in (parked.PARTNER, parked.CLASH):
+                assert reason.waits_for is not None
+                self._outcome.opened_conflicts += conflicts.record_clash(
+                    self._session, self._layout, target.row, reason.waits_for, source=self._context.source
+                )
+                reason = Reason(parked.CLASH, reason.message, reason.waits_for)
+            elif reason.waits_for is not None:
+                self._outcome.missing.append(reason.waits_for)
+            self._outcome.parked[target.row] = reason

@@ -1,0 +1,118 @@
+"""The write lane of a region: takes the database, runs one transaction at a time, tries woken rows again."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from functools import partial
+from typing import TypeVar
+
+from region_operator.replication.catalog import Entity
+from region_operator.replication.feed import FeedRow, RowKey
+from region_operator.replication.store import incarnations, intake
+from region_operator.replication.store.apply import Application
+from region_operator.replication.store.connections import Address, Lane, Session
+from region_operator.replication.store.context import Context, Outcome, Rules
+from region_operator.replication.store.incarnations import Mint, Tenure
+from region_operator.replication.store.intake import Item
+from region_operator.replication.store.layout import layout, load_well_known
+from region_operator.replication.store.parked import Parking, Waiting
+from region_operator.replication.store.schema import installed_version
+
+Result = TypeVar("Result")
+
+MOST_RETRIES = 10_000
+"""Of woken rows within one call; what is left over is found by its time."""
+
+
+class Writer:
+    """Everything that writes to region_sync and, capture switched off, to the business tables."""
+
+    def __init__(
+        self, address: Address, *, region_id: int, rules: Rules, mint: Mint, catalog: Mapping[str, Entity]
+    ) -> None:
+        self.region_id, self.rules, self.parking = region_id, rules, Parking()
+        self._address, self._mint, self._catalog = address, mint, catalog
+        self.layout = layout(catalog.values(), business_schema=address.business_schema, sync_schema=address.sync_schema)
+        self._tenure: Tenure | None = None
+        self._lane = Lane(address, on_connect=self._take)
+
+    def close(self) -> None:
+        self._lane.close()
+
+    def write(self, work: Callable[[Session], Result]) -> Result:
+        """Run ``work`` in a transaction that holds the lane; raises Conflict if another agent has the database."""
+
+        def guarded(session: Session) -> tuple[Result, int]:
+            incarnations.guard(session, self.layout, self._present())
+            return work(session), incarnations.head(session, self.layout)
+
+        result, head = self._lane.run(guarded)
+        self._tenure = replace(self._present(), last_lsn=head)
+        return result
+
+    def application(self, session: Session, *, source: int = 0, incarnation: str = "") -> Application:
+        history = incarnations.history(session, self.layout)
+        context = Context(
+            layout=self.layout,
+            rules=self.rules,
+            tenure=replace(self._present(), history=history),
+            parking=self.parking,
+            mint=self._mint,
+            source=source,
+            incarnation=incarnation,
+        )
+        return Application(session, context)
+
+    def begin_incarnation(self, session: Session, *, reason: str) -> None:
+        incarnations.begin(session, self.layout, mint=self._mint, reason=reason, restored=True)
+
+    def fold(self, keys: Sequence[RowKey], *, wait: bool = False) -> Outcome:
+        return self.write(lambda session: self.application(session).fold(keys, wait=wait))
+
+    def retry(self, waiting: Sequence[Waiting]) -> Outcome:
+        """Try parked rows again, each in a transaction of its own, and what becomes visible with them."""
+        total, todo, tried = Outcome(), list(waiting), set[tuple[RowKey, int]]()
+        while todo and len(tried) < MOST_RETRIES:
+            one = todo.pop(0)
+            if (one.row, one.source) in tried:
+                continue
+            tried.add((one.row, one.source))
+            outcome = self.write(partial(self._try_again, one=one))
+            todo += outcome.woken
+            add(total, outcome)
+        return total
+
+    def _try_again(self, session: Session, one: Waiting) -> Outcome:
+        application = self.application(session, source=one.source)
+        if one.payload is None:
+            return application.run([Item(one.row)], {}, wait=True)
+        items, refused = intake.take_in(self.layout, [FeedRow(0, one.row.entity, one.row.key, one.payload)])
+        return application.run(items, refused, wait=True)
+
+    def _take(self, session: Session) -> None:
+        schema = self._address.sync_schema
+        incarnations.check_version(installed_version(session, schema))
+        self.layout = layout(
+            self._catalog.values(),
+            business_schema=self._address.business_schema,
+            sync_schema=schema,
+            well_known=load_well_known(session, schema),
+        )
+        self._tenure = incarnations.take(
+            session, self.layout, region_id=self.region_id, mint=self._mint, before=self._tenure
+        )
+
+    def _present(self) -> Tenure:
+        assert self._tenure is not None, "a session of the lane takes the database first"
+        return self._tenure
+
+
+def add(total: Outcome, outcome: Outcome) -> None:
+    """Count a later transaction in; a row that it has made visible is not parked any more."""
+    total.changed += outcome.changed
+    total.missing += outcome.missing
+    total.opened_conflicts += outcome.opened_conflicts
+    total.restored = total.restored or outcome.restored
+    total.parked |= outcome.parked
+    for row in outcome.shown:
+        total.parked.pop(row, None)
+        total.missing = [missing for missing in total.missing if missing != row]

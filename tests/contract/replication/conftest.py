@@ -1,0 +1,47 @@
+"""Regions on a real server, prepared and opened; closed when the test ends."""
+
+import itertools
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from contract.mariadb import MariaDBServer
+from contract.replication.regions import Region, default_rules
+
+
+@pytest.fixture
+def make_region(mariadb: MariaDBServer) -> Iterator[Callable[..., Region]]:
+    """``make_region(1)``: a fresh, seeded, prepared region with an opened store (``prepared=False``: neither)."""
+    made: list[Region] = []
+
+    def make(region_id: int, *, prepared: bool = True, character_set: str = "utf8mb4", **rules: Any) -> Region:
+        schemas = mariadb.fresh_schemas(character_set=character_set)
+        region = Region(
+            region_id, mariadb, schemas, itertools.count(region_id * 0x1000000), rules=default_rules(**rules)
+        )
+        made.append(region)
+        region.create_tables()
+        if prepared:
+            region.prepare()
+            region.open()
+        return region
+
+    yield make
+    for region in made:
+        region.close()
+
+
+@pytest.fixture
+def region(make_region: Callable[..., Region]) -> Region:
+    return make_region(1)
+
+
+@pytest.fixture
+def two(make_region: Callable[..., Region]) -> tuple[Region, Region]:
+    return make_region(1), make_region(2)
+
+
+@pytest.fixture
+def three(make_region: Callable[..., Region]) -> tuple[Region, Region, Region]:
+    return make_region(1), make_region(2), make_region(3)

@@ -1,0 +1,201 @@
+"""Regions of a contract test: several business schemas and their stores on one real server."""
+
+import contextlib
+import itertools
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import pymysql
+
+from contract.mariadb import MariaDBServer, Schemas
+from region_operator.api.agent import Rules
+from region_operator.management.store import schema as business_schema
+from region_operator.replication.catalog import CATALOG, rule_sets
+from region_operator.replication.feed import ApplyOutcome, FeedPage, FeedRequest
+from region_operator.replication.store import install, users
+from region_operator.replication.store.connections import Address, connect
+from region_operator.replication.store.region_store import RegionStore
+
+AGENT_PASSWORD = "agent-secret"
+
+
+def default_rules(**rules: Any) -> dict[str, Any]:
+    return rule_sets(CATALOG.values(), Rules(hash="test", **rules))
+
+
+@dataclass
+class Region:
+    """One region: its schemas, an opened store, and a person with an SQL prompt."""
+
+    id: int
+    server: MariaDBServer
+    schemas: Schemas
+    mint: Iterator[int]
+    rules: dict[str, Any] = field(default_factory=default_rules)
+    store: RegionStore = field(init=False)
+    writer: Any = field(init=False)
+
+    @property
+    def admin(self) -> Address:
+        return self._address(self.server.user, self.server.password)
+
+    @property
+    def agent(self) -> Address:
+        return self._address(f"agent_{self.schemas.business}_a", AGENT_PASSWORD)
+
+    def _address(self, user: str, password: str) -> Address:
+        return Address(self.server.host, user, password, self.server.port, self.schemas.business, self.schemas.sync)
+
+    def create_tables(self) -> None:
+        with contextlib.closing(self.server.admin_connection()) as admin:
+            business_schema.create(admin, database=self.schemas.business)
+            facts = business_schema.Seed(
+                region_id=self.id,
+                region_name=f"region-{self.id}",
+                endpoint=f"http://region-{self.id}/",
+                admin_username="admin",
+                admin_password="password",
+                api_key="key",
+                secret_key="secret",
+                database_key=b"database key",
+            )
+            business_schema.seed(admin, database=self.schemas.business, facts=facts)
+        self.writer = self.server.admin_connection(self.schemas.business)
+
+    def prepare(self) -> install.Installed:
+        installed = install.install(self.admin, region_id=self.id, mint=lambda: next(self.mint))
+        session = connect(self.admin)
+        try:
+            users.create_user(session, name=self.agent.user, password=AGENT_PASSWORD)
+            users.grant(session, users.agent_grants(installed.layout, name=self.agent.user))
+        finally:
+            session.close()
+        return installed
+
+    def open(self) -> None:
+        self.store = RegionStore.open(self.agent, region_id=self.id, rules=self.rules, mint=lambda: next(self.mint))
+
+    def reopen(self) -> None:
+        self.store.close()
+        self.open()
+
+    def close(self) -> None:
+        with contextlib.suppress(AttributeError):
+            self.store.close()
+        with contextlib.suppress(AttributeError, pymysql.Error):
+            self.writer.close()
+
+    # A person with an SQL prompt
+
+    def sql(self, statement: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
+        with self.writer.cursor() as cursor:
+            cursor.execute(statement, tuple(values))
+            return list(cursor.fetchall())
+
+    def sync_sql(self, statement: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
+        with contextlib.closing(self.server.admin_connection(self.schemas.sync)) as admin, admin.cursor() as cursor:
+            cursor.execute(statement, tuple(values))
+            return list(cursor.fetchall())
+
+    def add_domain(self, key: str, *, name: str | None = None, parent: str | None = None) -> None:
+        parent_id = self.sql("SELECT id FROM domain WHERE uuid = %s", [parent])[0][0] if parent else 1
+        path = self.sql("SELECT path FROM domain WHERE id = %s", [parent_id])[0][0]
+        name = name or key
+        self.sql(
+            "INSERT INTO domain (uuid, name, parent, owner, path, level, created) "
+            "SELECT %s, %s, id, 2, %s, level + 1, '2026-01-01 00:00:00' FROM domain WHERE id = %s",
+            [key, name, f"{path}{name}/", parent_id],
+        )
+        self.sql("UPDATE domain SET child_count = child_count + 1 WHERE id = %s", [parent_id])
+
+    def add_account(self, key: str, *, name: str | None = None, domain: str | None = None) -> None:
+        domain_id = self.sql("SELECT id FROM domain WHERE uuid = %s", [domain])[0][0] if domain else 1
+        self.sql(
+            "INSERT INTO account (uuid, account_name, type, role_id, domain_id, created) "
+            "VALUES (%s, %s, 0, 4, %s, '2026-01-01 00:00:00')",
+            [key, name or key, domain_id],
+        )
+
+    def add_user(self, key: str, *, account: str, name: str | None = None, api_key: str | None = None) -> None:
+        self.sql(
+            "INSERT INTO user (uuid, username, password, account_id, firstname, lastname, email, source, created, "
+            "api_key, secret_key) SELECT %s, %s, 'hash', id, 'Jane', 'Doe', 'jane@example', 'NATIVE', "
+            "'2026-01-01 00:00:00', %s, %s FROM account WHERE uuid = %s",
+            [key, name or key, api_key, f"secret of {api_key}" if api_key else None, account],
+        )
+
+    def value(self, table: str, key: str, column: str) -> Any:
+        rows = self.sql(f"SELECT `{column}` FROM `{table}` WHERE uuid = %s", [key])
+        return rows[0][0] if rows else None
+
+    def has(self, table: str, key: str) -> bool:
+        return bool(self.sql(f"SELECT 1 FROM `{table}` WHERE uuid = %s", [key]))
+
+    def fold(self) -> None:
+        while self.store.fold(200).more:
+            pass
+
+    # Comparing regions
+
+    def content(self) -> dict[str, list[Any]]:
+        """All synced columns by key, references as keys; what convergence is about."""
+        return {
+            "domain": self.sql(
+                "SELECT IF(d.parent IS NULL, 'ROOT', d.uuid), d.name, IF(p.id = 1, 'ROOT', p.uuid), d.path, d.level, "
+                "d.child_count, d.state, d.network_domain FROM domain d LEFT JOIN domain p ON p.id = d.parent "
+                "WHERE d.removed IS NULL ORDER BY 1"
+            ),
+            "account": self.sql(
+                "SELECT IF(a.`default`, a.account_name, a.uuid), a.account_name, a.type, IF(d.id = 1, 'ROOT', d.uuid), "
+                "a.state, a.network_domain, a.role_id FROM account a LEFT JOIN domain d ON d.id = a.domain_id "
+                "WHERE a.removed IS NULL ORDER BY 1"
+            ),
+            "user": self.sql(
+                "SELECT u.uuid, u.username, u.password, a.uuid, u.firstname, u.lastname, u.email, u.state, u.api_key, "
+                "u.secret_key, u.timezone FROM user u JOIN account a ON a.id = u.account_id "
+                "WHERE u.removed IS NULL AND NOT u.`default` ORDER BY 1"
+            ),
+        }
+
+    def states(self) -> dict[tuple[str, str], str]:
+        """All states by key, as text."""
+        page = self.read(FeedRequest(peer=0, max_rows=10**6, max_bytes=10**9))
+        return {(row.entity, row.key): row.state for row in page.rows}
+
+    def read(self, request: FeedRequest) -> FeedPage:
+        return self.store.read_feed(request)
+
+
+def pull(target: Region, source: Region, *, max_rows: int = 1000, fetch: bool = True) -> list[ApplyOutcome]:
+    """What a link does: fold at the source, read pages, apply, fetch what is missing; until nothing is new."""
+    outcomes = []
+    source.fold()
+    for _ in range(1000):
+        request = FeedRequest(
+            peer=target.id,
+            after=target.store.cursor(source.id),
+            peer_history=target.store.history(),
+            known_history=target.store.known_history(source.id),
+            max_rows=max_rows,
+        )
+        page = source.read(request)
+        outcome = target.store.apply(source.id, page)
+        outcomes.append(outcome)
+        if outcome.missing and fetch:
+            outcomes.append(target.store.apply_rows(source.id, source.store.read_rows(outcome.missing)))
+        if not page.rows and not page.rewound:
+            return outcomes
+    raise AssertionError("the feed has no end")
+
+
+def settle(*regions: Region, rounds: int = 20) -> None:
+    """Pull in all directions until nothing moves."""
+    for _ in range(rounds):
+        heads = [region.store.head() for region in regions]
+        for target, source in itertools.permutations(regions, 2):
+            pull(target, source)
+            target.fold()
+        if heads == [region.store.head() for region in regions]:
+            return
+    raise AssertionError("the regions never come to rest")
