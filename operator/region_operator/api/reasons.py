@@ -37,6 +37,7 @@ REGION: Final[Mapping[str, Reasons]] = {
             "NotRegistered",
             "HistoryNotIntact",
             "InvalidInput",
+            "Paused",
             "Stalled",
             "Deleting",
         ),
@@ -59,7 +60,14 @@ REGION: Final[Mapping[str, Reasons]] = {
     },
     "Claimed": {
         "True": ("Claimed",),
-        "False": ("NotYetClaimed", "ClaimedByAnotherHub", "RegionIdClash", "StaleEpoch", "Released"),
+        "False": (
+            "NotYetClaimed",
+            "ClaimedByAnotherHub",
+            "RegionIdClash",
+            "NameCollision",
+            "StaleEpoch",
+            "Released",
+        ),
         "Unknown": (NOT_OBSERVED, "PlacementUnreachable"),
     },
     "ReferencesResolved": {
@@ -120,6 +128,7 @@ REGION: Final[Mapping[str, Reasons]] = {
             "WaitingForDatabase",
             "CredentialsRejected",
             "ConnectionFailed",
+            "InvalidInput",
             "Deleting",
         ),
         "Unknown": (NOT_OBSERVED, "PlacementUnreachable", "AgentUnreachable"),
@@ -135,6 +144,7 @@ REGION: Final[Mapping[str, Reasons]] = {
             "ConfigurationPending",
             "ConfigurationRefused",
             "WrongRegion",
+            "InvalidInput",
             "Deleting",
         ),
         "Unknown": (
@@ -144,11 +154,12 @@ REGION: Final[Mapping[str, Reasons]] = {
             "ConnectionRefused",
             "TLSFailed",
             "AuthFailed",
+            "AgentError",
         ),
     },
     "CertificatesReady": {
         "True": ("Valid", "Rotating"),
-        "False": ("Expiring", "Expired", "NotIssued"),
+        "False": ("Expiring", "Expired", "NotIssued", "InvalidInput"),
         "Unknown": (NOT_OBSERVED, "PlacementUnreachable", "AgentUnreachable"),
     },
     "Registered": {
