@@ -8,7 +8,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from region_operator.api.agent import AgentStatus
-from region_operator.api.region import ExternalDatabase, Region
+from region_operator.api.database import ExternalDatabase
+from region_operator.api.region import Region
 from region_operator.controller.facts import Invalid, RegionFacts, SecretFacts, Unknown
 from region_operator.controller.plan.access import DatabaseAccess
 from region_operator.controller.plan.secrets import DatabaseUsers, Paired

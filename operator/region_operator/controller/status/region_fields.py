@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from typing import Final, Literal
 
 from region_operator import naming
-from region_operator.api.region import ExternalDatabase
+from region_operator.api.database import ExternalDatabase
 from region_operator.api.region_status import (
     AgentConfigurationStatus,
     AgentStatus,
