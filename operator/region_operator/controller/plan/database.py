@@ -37,7 +37,7 @@ _FRESH: Final = f"{_VOLUME_ROOT}/data.installing"
 # Fixed text: nothing of a spec ever reaches a shell.
 _INSTALL: Final = (
     f"set -e; [ ! -d {DATA_DIRECTORY} ] || exit 0; rm -rf {_FRESH}; "
-    f"mariadb-install-db --no-defaults --datadir={_FRESH} --auth-root-authentication-method=normal "
+    f"mariadb-install-db --no-defaults --datadir={_FRESH} --auth-root-authentication-method=socket "
     f"--skip-test-db --skip-name-resolve; mv {_FRESH} {DATA_DIRECTORY}"
 )
 
