@@ -11,16 +11,11 @@ import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, Protocol
 
-Lease = dict[str, Any]
+from region_operator.kubernetes.kinds import Manifest
+from region_operator.kubernetes.leases import LeaseDoor
+
 log = logging.getLogger(__name__)
-
-
-class Door(Protocol):  # ``replace`` fails when somebody wrote since ``read``
-    async def read(self) -> Lease | None: ...
-    async def create(self, spec: Lease) -> Lease: ...
-    async def replace(self, lease: Lease) -> Lease: ...
 
 
 @dataclass(frozen=True)
@@ -41,7 +36,9 @@ class Elector:
     ``identity`` is of this process alone, not of its Pod; when ``on_lost`` is called, the process must exit.
     """
 
-    def __init__(self, door: Door, identity: str, *, on_lost: Callable[[], None], timing: Timing | None = None) -> None:
+    def __init__(
+        self, door: LeaseDoor, identity: str, *, on_lost: Callable[[], None], timing: Timing | None = None
+    ) -> None:
         self.identity, self.term = identity, 0
         self._door, self._on_lost, self._timing = door, on_lost, timing or Timing()
         self._renewed: float | None = None  # when the request was sent that last renewed the Lease; None: not leading
@@ -49,7 +46,7 @@ class Elector:
 
     def may_write(self) -> bool:
         """Whether nobody else can lead right now, by our own clock alone."""
-        return self._left_s() >= 0
+        return self._left_s() > 0
 
     async def acquire(self) -> int:
         """Wait until we lead; returns the term, which is higher than that of every leader before."""
@@ -68,16 +65,9 @@ class Elector:
 
     async def release(self) -> None:
         """Hand over at once instead of letting others wait; call it when nothing is being written any more."""
-        if self._renewed is None:
-            return
-        self._renewed = None
-        try:
-            async with asyncio.timeout(self._timing.request_s):
-                lease = await self._door.read()
-                if lease and lease["spec"].get("holderIdentity") == self.identity:
-                    await self._door.replace({**lease, "spec": {**lease["spec"], "holderIdentity": ""}})
-        except Exception as error:
-            log.warning("the Lease is left to expire: %s", error)
+        leading, self._renewed = self._renewed is not None, None
+        if leading:
+            await self._attempt(self._hand_over)
 
     def _left_s(self) -> float:
         return -1.0 if self._renewed is None else self._renewed + self._timing.renew_within_s - self._timing.clock()
@@ -85,16 +75,27 @@ class Elector:
     async def _try(self) -> bool:
         """Take or renew the Lease; false when it is somebody else's, or nobody can say."""
         sent = self._timing.clock()
+        renewed = await self._attempt(self._take)
+        if renewed is not None:
+            self._renewed = sent if renewed else None
+        return bool(renewed)
+
+    async def _attempt(self, step: Callable[[], Awaitable[bool]]) -> bool | None:
         try:
             async with asyncio.timeout(self._timing.request_s):
-                renewed = await self._take(await self._door.read())
+                return await step()
         except Exception as error:
-            log.warning("a try for the Lease failed: %s", error or type(error).__name__)
-            return False
-        self._renewed = sent if renewed else None
-        return renewed
+            log.warning("a try for the Lease failed: %s", str(error) or type(error).__name__)
+            return None
 
-    async def _take(self, lease: Lease | None) -> bool:
+    async def _hand_over(self) -> bool:
+        lease = await self._door.read()
+        if lease and lease["spec"].get("holderIdentity") == self.identity:
+            await self._door.replace({**lease, "spec": {**lease["spec"], "holderIdentity": ""}})
+        return True
+
+    async def _take(self) -> bool:
+        lease = await self._door.read()
         spec = (lease or {}).get("spec") or {}
         ours = self._renewed is not None and spec.get("holderIdentity") == self.identity
         if not ours and (self._renewed is not None or not self._is_free(spec)):
@@ -114,7 +115,7 @@ class Elector:
         self.term = term
         return True
 
-    def _is_free(self, spec: Lease) -> bool:
+    def _is_free(self, spec: Manifest) -> bool:
         """Never held, released, ours by a try whose answer was lost, or without a sign of life for its duration."""
         life = (spec.get("holderIdentity"), spec.get("renewTime"), spec.get("leaseTransitions"))
         if life != self._seen[0]:
