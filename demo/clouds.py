@@ -23,7 +23,7 @@ TABLES = {
         a.uuid account, u.removed
         FROM user u JOIN account a ON a.id = u.account_id WHERE u.`default` = 0""",
 }
-"""Synced columns of the rows that people made; ROOT, system and admin are known by name and have a uuid of their own."""
+"""Synced columns of the rows that people made; ROOT, system and admin are known by name: their uuids differ."""
 
 
 @dataclass(frozen=True)
