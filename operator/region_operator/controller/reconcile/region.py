@@ -1,0 +1,258 @@
+"""One pass over a Region: look, plan, do, publish; also tells others of its fleet what it saw."""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from region_operator import mutual_tls, naming
+from region_operator.api.agent import AgentStatus
+from region_operator.api.conditions import timestamp
+from region_operator.api.policy import SyncPolicy
+from region_operator.api.region import Region
+from region_operator.controller import facts
+from region_operator.controller.agent_client import AgentEndpoint
+from region_operator.controller.execute import Executor, Site
+from region_operator.controller.facts import Children, Fact, RegionFacts, Unknown
+from region_operator.controller.fleet import REGION, Fleet, Sighting
+from region_operator.controller.observe import policies
+from region_operator.controller.observe import region as observe
+from region_operator.controller.observe.agents import AgentObserver
+from region_operator.controller.observe.peerings import PeeringObserver, age_s
+from region_operator.controller.plan.claim import held_claim
+from region_operator.controller.plan.context import PlanSettings, agent_endpoint, management_endpoint
+from region_operator.controller.plan.region import plan_region
+from region_operator.controller.plan.x509 import describe
+from region_operator.controller.reconcile.publish import StatusWriter, condition
+from region_operator.controller.status.region import region_status
+from region_operator.errors import InvalidInput
+from region_operator.kubernetes import kinds
+from region_operator.kubernetes.cluster import Cluster
+from region_operator.kubernetes.clusters import Clusters
+from region_operator.supervision.results import After, Done, Failed, Result
+from region_operator.supervision.units import Key
+
+
+@dataclass(frozen=True)
+class Hub:
+    """What is the same for all passes."""
+
+    id: str
+    term: int
+    settings: PlanSettings
+    poll_s: int
+
+
+@dataclass(frozen=True)
+class Ports:
+    """The outside world and the memories of a pass over a Region."""
+
+    clusters: Clusters
+    fleet: Fleet
+    agents: AgentObserver
+    peerings: PeeringObserver
+    executor: Executor
+    writer: StatusWriter
+    cover: Callable[[Cluster, str], None]  # watch the children there
+    enqueue: Callable[[Key], None]
+    now: Callable[[], datetime]
+    generate: Callable[[], str]  # a random password
+
+
+class RegionReconciler:
+    """Passes over Regions."""
+
+    def __init__(self, hub: Hub, ports: Ports) -> None:
+        self._hub, self._ports = hub, ports
+
+    async def reconcile(self, key: Key) -> Result:
+        """Bring one Region on; raises like the Kubernetes door."""
+        hub = self._ports.clusters.local
+        body = await hub.get(kinds.REGION, key.namespace, key.name)
+        if body is None:
+            self._ports.writer.forget(key)
+            await self._ports.agents.forget(key)
+            return Done()
+        region = Region.parse(body)
+        place = await observe.placement(self._ports.clusters, region)
+        seen = await self._observe(region, place)
+        plan = plan_region(region, seen, self._hub.settings, generate=self._ports.generate)
+        outcome = await self._ports.executor.run(Site(region, hub, place.cluster), plan)
+        if place.cluster is not None and isinstance(seen.children, Children):
+            self._ports.cover(place.cluster, place.namespace)
+        status = region_status(region, seen, plan, outcome, now=self._ports.now())
+        wait_s = await self._ports.writer.publish(
+            kinds.REGION, body, before=region.status, after=status, urgent=("observedGeneration", "agent", "database")
+        )
+        self._publish(region.model_copy(update={"status": status}), seen)
+        if outcome.failure is not None:
+            return Failed(outcome.failure.reason, outcome.failure.message)
+        if outcome.changed:
+            return After(1.0)
+        waits = [wait_s or 300.0, *(5.0 for _ in plan.waits)]
+        return After(min(waits)) if min(waits) < 300 else Done()
+
+    # --- observing ---------------------------------------------------------------------------------------------------
+
+    async def _observe(self, region: Region, place: observe.Place) -> RegionFacts:
+        ports, hub, meta = self._ports, self._ports.clusters.local, region.metadata
+        key = Key(REGION, meta.namespace, meta.name)
+        fleet = await observe.fleet(hub, region, key_taken=self._key_taken(region), holders=self._holders(region))
+        digest_key = observe.digest_key(fleet)
+        children, references, policy, peerings, namespace = await asyncio.gather(
+            observe.children(place, region, key=digest_key, now=ports.now()),
+            observe.references(hub, region, key=digest_key),
+            self._policy(region),
+            ports.peerings.of_region(meta.namespace, meta.name),
+            hub.get(kinds.NAMESPACE, None, meta.namespace),
+        )
+        seen = RegionFacts(
+            hub=facts.HubFacts(
+                self._hub.id, self._hub.term, "deletionTimestamp" in ((namespace or {}).get("metadata") or {})
+            ),
+            fleet=fleet,
+            placement=place.facts,
+            children=children,
+            references=references,
+            policy=policies.rules_of(policy, named=region.spec.policy_ref is not None),
+            peerings=peerings,
+            same_id=self._same_id(key),
+            now=timestamp(ports.now()),
+            deleting=meta.deletion_timestamp is not None,
+            deleting_age_s=age_s(meta.deletion_timestamp),
+            finalizer=naming.TEARDOWN_FINALIZER in meta.finalizers,
+        )
+        await self._watch_agent(key, region, seen)
+        return replace(seen, agent=ports.agents.facts(key))
+
+    async def _policy(self, region: Region) -> facts.Usable[SyncPolicy | None]:
+        reference = region.spec.policy_ref
+        if reference is None:
+            return None
+        hub, namespace = self._ports.clusters.local, region.metadata.namespace
+        return await policies.policy(hub, namespace, reference.name, poll_s=self._hub.poll_s)
+
+    async def _watch_agent(self, key: Key, region: Region, seen: RegionFacts) -> None:
+        """Poll the agent as soon as its address and our certificate are there."""
+        url = agent_endpoint(region, seen)
+        external = region.spec.external_agent
+        secret = external.tls_secret_ref.name if external else naming.OPERATOR_CLIENT_SECRET
+        if not url or not seen.fleet.uid or (external is None and not _agent_runs(region, seen)):
+            return
+        identity = await self._identity(region.metadata.namespace, secret)
+        if identity is not None:
+            name = naming.agent_server_name(region.spec.id, seen.fleet.uid)
+            await self._ports.agents.watch(key, AgentEndpoint(url, name, identity))
+
+    async def _identity(self, namespace: str, secret: str) -> mutual_tls.Identity | None:
+        found = await observe.secret_values(self._ports.clusters.local, namespace, secret)
+        parts = [found.get(name, b"").decode("utf-8", "replace") for name in ("ca.crt", "tls.crt", "tls.key")]
+        if not all(parts):
+            return None
+        identity = mutual_tls.Identity(*parts)
+        try:
+            mutual_tls.client_context(identity)
+        except InvalidInput:
+            return None  # the plan says so: it looks at the same Secret
+        return identity
+
+    def _key_taken(self, region: Region) -> Fact[bool]:
+        """Whether another Region of the fleet was provisioned with the database key."""
+        if not self._ports.fleet.listed:
+            return Unknown("NotObserved", "the Regions have not been listed yet")
+        verdicts = [sighting.holds_key if sighting else None for sighting in self._others(region)]
+        if any(verdict is True for verdict in verdicts):
+            return True
+        unknown = next((verdict for verdict in verdicts if isinstance(verdict, Unknown)), None)
+        if unknown is None and None in verdicts:
+            unknown = Unknown("NotObserved", "not every Region of the fleet was looked at yet")
+        return unknown or False
+
+    def _others(self, region: Region) -> list[Sighting | None]:
+        namespace = region.metadata.namespace
+        names = [entry.key.name for entry in self._ports.fleet.of_kind(REGION, namespace)]
+        return [self._ports.fleet.sighting(namespace, name) for name in names if name != region.metadata.name]
+
+    def _holders(self, region: Region) -> Fact[tuple[facts.TrustHolder, ...]]:
+        namespace = region.metadata.namespace
+        if not self._ports.fleet.listed:
+            return Unknown("NotObserved", "the Regions have not been listed yet")
+        unseen = Unknown("NotObserved", "the Region was not looked at yet")
+        found = []
+        for entry in self._ports.fleet.of_kind(REGION, namespace):
+            sighting = self._ports.fleet.sighting(namespace, entry.key.name)
+            found.append(sighting.trust if sighting else facts.TrustHolder(entry.key.name, unseen, unseen))
+        return tuple(found)
+
+    def _same_id(self, key: Key) -> Fact[tuple[facts.IdHolder, ...]]:
+        entry = self._ports.fleet.get(key)
+        if entry is None or not self._ports.fleet.listed:
+            return Unknown("NotObserved", "the Regions have not been listed yet")
+        found = []
+        for other in self._ports.fleet.same_id(entry):
+            sighting = self._ports.fleet.sighting(other.key.namespace, other.key.name)
+            holds = sighting.holds_claim if sighting else Unknown("NotObserved", "it was not looked at yet")
+            found.append(facts.IdHolder(other.key.namespace, other.key.name, other.uid, holds, other.deleting))
+        return tuple(found)
+
+    # --- telling others ----------------------------------------------------------------------------------------------
+
+    def _publish(self, region: Region, seen: RegionFacts) -> None:
+        meta = region.metadata
+        ready, stalled = condition(region.status.conditions, "Ready"), condition(region.status.conditions, "Stalled")
+        peer = facts.PeerFacts(
+            namespace=meta.namespace,
+            name=meta.name,
+            uid=meta.uid,
+            generation=meta.generation,
+            id=region.spec.id,
+            deleting=seen.deleting,
+            url=agent_endpoint(region, seen),
+            management_endpoint=management_endpoint(region, seen),
+            agent=self._ports.agents.facts(Key(REGION, meta.namespace, meta.name)),
+            ready=Unknown("NotObserved", "not observed yet")
+            if ready is None or ready.status == "Unknown"
+            else ready.status == "True",
+            stalled=stalled.reason if stalled is not None and stalled.status == "True" else "",
+            rules_hash=seen.policy.rules.hash if isinstance(seen.policy, facts.PolicyFacts) else "",
+            drains=seen.deleting,
+        )
+        sighting = Sighting(
+            peer, _trust(region, seen), _holds_claim(region, seen, self._hub.id), _holds_key(region, seen)
+        )
+        for key in self._ports.fleet.publish(sighting):
+            self._ports.enqueue(key)
+
+
+def _agent_runs(region: Region, seen: RegionFacts) -> bool:
+    """Whether there is an agent to ask; before its Deployment exists every call would only fail."""
+    return isinstance(seen.children, Children) and naming.agent(region.metadata.name) in seen.children.deployments
+
+
+def _trust(region: Region, seen: RegionFacts) -> facts.TrustHolder:
+    name = region.metadata.name
+    answer = seen.agent.status
+    trusted: Fact[frozenset[str]]
+    if isinstance(answer, AgentStatus):
+        trusted = frozenset(answer.certificate.ca_fingerprints)
+    else:
+        trusted = answer if isinstance(answer, Unknown) else frozenset()
+    if isinstance(seen.children, Unknown):
+        return facts.TrustHolder(name, trusted, seen.children)
+    secret = seen.children.secrets.get(naming.agent_tls(name))
+    leaf = describe(secret.values["tls.crt"]) if secret and "tls.crt" in secret.values else None
+    authority = leaf.authority if isinstance(leaf, facts.CertificateFacts) else ""
+    return facts.TrustHolder(name, trusted, authority)
+
+
+def _holds_claim(region: Region, seen: RegionFacts, hub: str) -> Fact[bool]:
+    if isinstance(seen.children, Unknown):
+        return seen.children
+    held = held_claim(seen.children.config_maps.get(naming.claim(region.metadata.name)))
+    return held is not None and (held.hub, held.region) == (hub, f"{region.metadata.namespace}/{region.metadata.name}")
+
+
+def _holds_key(region: Region, seen: RegionFacts) -> Fact[bool]:
+    if isinstance(seen.children, Unknown):
+        return seen.children
+    return naming.database_key(region.metadata.name) in seen.children.secrets
