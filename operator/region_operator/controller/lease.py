@@ -60,7 +60,6 @@ class Elector:
             await self._timing.sleep(min(left_s, self._timing.retry_s * (1 + 0.2 * self._timing.random())))
             await self._try()
         self._renewed = None
-        log.error("the Lease is lost", extra={"term": self.term})
         self._on_lost()
 
     async def release(self) -> None:
@@ -107,7 +106,7 @@ class Elector:
         mine = {
             "holderIdentity": self.identity,
             "leaseDurationSeconds": int(self._timing.lease_s),
-            "acquireTime": spec["acquireTime"] if ours else now,
+            "acquireTime": (ours and spec.get("acquireTime")) or now,
             "renewTime": now,
             "leaseTransitions": term,
         }
