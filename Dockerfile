@@ -2,25 +2,23 @@
 # One image, all programs: region-operator run | agent | manager | crds. Any base with Python >= 3.11 and venv will do.
 ARG BASE_IMAGE=docker.io/library/python:3.11-slim
 
-FROM ${BASE_IMAGE} AS tools
+# Dependencies alone: this layer changes only with pyproject.toml.
+FROM ${BASE_IMAGE} AS dependencies
+WORKDIR /source
 RUN python3 -m venv /opt/tools && /opt/tools/bin/pip install --no-cache-dir "hatchling>=1.27" && \
     python3 -m venv --without-pip /opt/region-operator
+COPY pyproject.toml .
+RUN python3 -c "import tomllib; print(*tomllib.load(open('pyproject.toml', 'rb'))['project']['dependencies'], sep='\n')" > requirements.txt && \
+    /opt/tools/bin/pip --python /opt/region-operator/bin/python install --no-cache-dir -r requirements.txt
 
-FROM tools AS program
-WORKDIR /source
-COPY pyproject.toml README.md ./
+FROM dependencies AS program
+COPY README.md .
 COPY operator operator
 RUN /opt/tools/bin/pip wheel --no-deps --no-build-isolation --wheel-dir /wheels . && \
     /opt/tools/bin/pip --python /opt/region-operator/bin/python install --no-deps --prefix /program /wheels/*.whl
 
 FROM ${BASE_IMAGE}
-# Dependencies alone: this layer changes only with pyproject.toml. What a RUN mounts is no part of buildah's cache key,
-# so nothing that changes may come by a mount.
-COPY pyproject.toml /opt/region-operator/
-RUN --mount=type=bind,from=tools,source=/opt/tools,target=/opt/tools \
-    python3 -m venv --without-pip /opt/region-operator && cd /opt/region-operator && \
-    python3 -c "import tomllib; print(*tomllib.load(open('pyproject.toml', 'rb'))['project']['dependencies'], sep='\n')" > requirements.txt && \
-    /opt/tools/bin/pip --python bin/python install --no-cache-dir -r requirements.txt
+COPY --from=dependencies /opt/region-operator /opt/region-operator
 COPY --from=program /program /opt/region-operator
 # Numeric, so that runAsNonRoot can be checked; nothing is written outside mounted volumes.
 USER 65532:65532
