@@ -200,15 +200,14 @@ class Readers:
     @contextlib.contextmanager
     def snapshot(self) -> Iterator[Session]:
         """A session inside one consistent snapshot of everything committed."""
-        session = self._take()
-        try:
-            with translated(self._address):
-                session.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
-                with session.transaction("START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY"):
-                    yield session
-        except BaseException:
-            session.close()
-            raise
+        with translated(self._address):
+            session = self._begun()
+            try:
+                yield session
+                session.execute("COMMIT")
+            except BaseException:
+                session.close()
+                raise
         with self._lock:
             self._idle.append(session)
 
@@ -218,11 +217,21 @@ class Readers:
         for session in idle:
             session.close()
 
-    def _take(self) -> Session:
-        with self._lock:
-            if self._idle:
-                return self._idle.pop()
-        return connect(self._address)
+    def _begun(self) -> Session:
+        """An idle session if one is still alive, else a new one."""
+        while True:
+            with self._lock:
+                idle = self._idle.pop() if self._idle else None
+            session = idle or connect(self._address)
+            try:
+                session.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
+                session.execute("START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY")
+            except BaseException as error:
+                session.close()
+                if idle is None or not is_gone(error):
+                    raise
+            else:
+                return session
 
 
 class Lane:

@@ -95,6 +95,10 @@ class Showing:
         target = Target(row, known.projection, None, insert_dead=True)
         return self._write(target) is None and self._business.local_id(row) is not None
 
+    def _is_unknown(self, row: RowKey) -> bool:
+        """True unless a state of the row is here, though it may be parked itself."""
+        return row not in self._merged and not versions.load(self._session, self._layout, [row])
+
     def _give_up(self, targets: Iterable[Target], failed: Mapping[RowKey, Reason]) -> None:
         for target in targets:
             reason = failed.get(target.row)
@@ -107,6 +111,6 @@ class Showing:
                     self._session, self._layout, target.row, reason.waits_for, source=self._context.source
                 )
                 reason = Reason(parked.CLASH, reason.message, reason.waits_for)
-            elif reason.waits_for is not None:
+            elif reason.waits_for is not None and (reason.name == parked.PARTNER or self._is_unknown(reason.waits_for)):
                 self._outcome.missing.append(reason.waits_for)
             self._outcome.parked[target.row] = reason
