@@ -197,6 +197,7 @@ REGION_PEERING: Final[Mapping[str, Reasons]] = {
             "NotWired",
             "Joining",
             "InvalidInput",
+            "Paused",
             "Stalled",
             "Deleting",
         ),

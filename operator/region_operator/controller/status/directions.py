@@ -18,6 +18,7 @@ from region_operator.controller.status.lag import LagMemory, brief, bucket, calm
 Verdict = Literal["good", "bad", "stale", "pending"]
 State = Literal["Connecting", "Copying", "CatchingUp", "Streaming", "Broken", "Suspended", "Unknown"]
 
+APPLY_FAILED: Final = "ApplyFailed"
 _GOOD: Final = ("Streaming", "CatchingUp", "Copying", "Suspended")
 _STATES: Final[dict[Verdict, State]] = {"stale": "Unknown", "bad": "Broken", "pending": "Connecting"}
 
@@ -70,24 +71,33 @@ def judge(
     """Judge the direction ``source`` -> ``target``; it has no side effects."""
     agent = target.agent
     link = link_of(peering, agent.last, source.id)
-    verdict, reason, message = _verdict(
-        link, heard=agent.last is not None, age_s=agent.age_s, limits=limits, before=before
-    )
+    if agent.last is None:
+        verdict, reason, message = _stale("was never heard")
+    elif agent.age_s > limits.evidence_max_age_s:
+        verdict, reason, message = _stale("is not heard any more")
+    else:
+        # An agent that holds our long poll open would have told a change; one that is silent may not know better.
+        since_s = agent.age_s if isinstance(agent.status, AgentStatus) else 0.0
+        verdict, reason, message = _verdict(link, age_s=since_s, limits=limits, before=before)
     return Direction(source.name, target.name, link, agent.age_s, verdict, reason, message)
 
 
+def _stale(told: str) -> tuple[Verdict, str, str]:
+    return "stale", "EvidenceStale", f"the agent that pulls {told}"
+
+
 def _verdict(
-    link: LinkStatus | None, *, heard: bool, age_s: float, limits: LinkPolicyFacts, before: DirectionStatus | None
+    link: LinkStatus | None, *, age_s: float, limits: LinkPolicyFacts, before: DirectionStatus | None
 ) -> tuple[Verdict, str, str]:
-    if not heard or age_s > limits.evidence_max_age_s:
-        return "stale", "EvidenceStale", f"its agent was last heard {age_s:.0f} s ago" if heard else "never heard"
     if link is None:
         return "pending", "NotYetConnected", "the agent does not have the link yet"
-    was_bad = before is not None and before.state == "Broken"
+    if link.reason == APPLY_FAILED:
+        return "good", APPLY_FAILED, link.message  # in contact, only that nothing gets in
+    was_bad = before is not None and before.state == "Broken" and before.reason != APPLY_FAILED
     if link.bad_age_ms is not None:
         long_enough = link.bad_age_ms / 1000 + age_s >= limits.partition_detect_after_s
         if was_bad or long_enough:
-            return "bad", link.reason, link.message
+            return "bad", "ProbeTimeout" if link.reason in ("Connected", "Suspended") else link.reason, link.message
     elif was_bad and (link.good_age_ms or 0) / 1000 + age_s < limits.partition_recover_after_s:
         reason = before.reason if before and before.reason else "ProbeTimeout"
         return "bad", reason, "in contact again, not yet for long enough"
@@ -122,6 +132,8 @@ def describe(
 def _state(direction: Direction, before: DirectionStatus | None) -> State:
     if direction.verdict in _STATES:
         return _STATES[direction.verdict]
+    if direction.reason == APPLY_FAILED:
+        return "Broken"
     told = direction.link.state if direction.link is not None else "Unknown"
     if told in ("Broken", "Unknown", "Connecting"):  # contact was lost a moment ago: not for long enough to say so
         return before.state if before is not None and before.state in _GOOD else "Connecting"
