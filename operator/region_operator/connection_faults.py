@@ -26,7 +26,8 @@ def reason_of(error: BaseException) -> ConnectionFault:
 
 def message_of(error: BaseException) -> str:
     """Return one line for people; the class stands in where an error has no text (timeouts)."""
-    text = str(error) or type(error).__name__
+    cause = getattr(error, "os_error", None) or error  # aiohttp's own text names an object's address, never the same
+    text = str(cause) or type(cause).__name__
     return " ".join(text.split())[:_MESSAGE_LIMIT]
 
 
