@@ -54,7 +54,7 @@ def test_no_text_in_any_parameter_does_more_than_a_value_can(cloud: Replica) -> 
             for p in command.parameters
             if p.required
         }
-        for text in HOSTILE:
+        for text in ("' OR '1'='1", "\\\"'; DROP TABLE user; -- %s %(a)s\x00`\r\nSet-Cookie: x=y"):
             given = {**required, "command": command.name, "response": "json", parameter.name: text}
             answer = requests.post(cloud.url, data=signed(**given) if command.roles else given, timeout=10)
             (inner,) = answer.json().values()

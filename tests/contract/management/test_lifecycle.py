@@ -149,7 +149,8 @@ def test_https_serves_secure_cookies_and_a_renewed_certificate_without_a_restart
     write_certificate(tmp_path, serial=1001)
     with serving(database, mariadb, tls_directory=tmp_path) as replica:
         form = {"command": "login", "username": "admin", "password": "first sign-in"}
-        answer = requests.post(replica.url, data=form, timeout=10, verify=str(tmp_path / "tls.crt"))
+        verify, headers = str(tmp_path / "tls.crt"), {"Connection": "close"}
+        answer = requests.post(replica.url, data=form, timeout=10, verify=verify, headers=headers)
         assert all("Secure" in cookie for cookie in answer.raw.headers.getlist("Set-Cookie"))
         assert served_serial(replica.server.api_port) == 1001
         write_certificate(tmp_path, serial=2002)
@@ -165,6 +166,7 @@ def served_serial(port: int) -> int:
     context.verify_mode = ssl.CERT_NONE
     with socket.create_connection(("127.0.0.1", port)) as plain, context.wrap_socket(plain) as tls:
         certificate = tls.getpeercert(binary_form=True)
+        tls.unwrap().close()
     assert certificate
     return x509.load_der_x509_certificate(certificate).serial_number
 
