@@ -89,8 +89,10 @@ def _brief(error: Exception) -> str:
     return (str(error) or type(error).__name__)[:_LONGEST_MESSAGE]
 
 
-def _invalid(details: dict[str, Any], message: str) -> InvalidInput:
+def _invalid(details: dict[str, Any], message: str) -> RegionOperatorError:
     causes = details.get("causes") or [{}]
     field = str(causes[0].get("field") or "manifest")
+    if field == "metadata.uid":  # a patch that names the object it means, and finds another one
+        return Conflict(message)
     problem = str(causes[0].get("message") or message)[:_LONGEST_MESSAGE]
     return InvalidInput(field=field, problem=problem, remedy="change the value", reason="RefusedByKubernetes")

@@ -148,5 +148,5 @@ async def _refuse_redirects(
     response = await handler(request)
     if 300 <= response.status < 400:
         response.close()
-        raise aiohttp.ClientPayloadError(f"the server redirects ({response.status})")
+        raise aiohttp.ClientResponseError(response.request_info, (), status=response.status, message="a redirect")
     return response

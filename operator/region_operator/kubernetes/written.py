@@ -6,16 +6,15 @@ Kept are hashes and versions, never bodies.
 import hashlib
 import json
 from dataclasses import dataclass
+from typing import Any
 
 from region_operator.kubernetes.kinds import Kind, Manifest, kind_of
-
-_DERIVED = frozenset({"managedFields", "resourceVersion", "generation", "creationTimestamp"})
 
 
 @dataclass(frozen=True)
 class _Applied:
     manifest: str
-    live: str  # as the API server answered: our fields, defaults, and what others own
+    live: str  # the same fields as the API server answered them: normalised, and with defaults inside lists
     uid: str
 
 
@@ -32,16 +31,11 @@ class Written:
 
     def applied(self, manifest: Manifest, result: Manifest) -> None:
         """Note that ``manifest`` was applied and ``result`` came of it."""
-        note = _Applied(_digest(manifest), _fingerprint(result), result["metadata"]["uid"])
-        self._applied[_key(manifest)] = note
+        self._applied[_key(manifest)] = _note(manifest, result)
 
     def is_applied(self, manifest: Manifest, live: Manifest) -> bool:
-        """Whether applying ``manifest`` would change nothing, as far as can be known without asking.
-
-        The status is not looked at: it belongs to others and changes all the time.
-        """
-        note = self._applied.get(_key(manifest))
-        return note is not None and note == _Applied(_digest(manifest), _fingerprint(live), live["metadata"]["uid"])
+        """Whether applying ``manifest`` would change nothing, as far as can be known without asking."""
+        return self._applied.get(_key(manifest)) == _note(manifest, live)
 
     def is_last(self, uid: str, resource_version: str) -> bool:
         return bool(resource_version) and self._versions.get(uid) == resource_version
@@ -57,10 +51,19 @@ def _key(manifest: Manifest) -> tuple[Kind, str | None, str]:
     return kind_of(manifest), metadata.get("namespace"), metadata.get("name", "")
 
 
-def _fingerprint(live: Manifest) -> str:
-    metadata = {key: value for key, value in live["metadata"].items() if key not in _DERIVED}
-    return _digest({**{key: value for key, value in live.items() if key != "status"}, "metadata": metadata})
+def _note(manifest: Manifest, live: Manifest) -> _Applied:
+    return _Applied(_digest(manifest), _digest(_owned(manifest, live)), live["metadata"]["uid"])
 
 
-def _digest(content: Manifest) -> str:
+def _owned(manifest: Any, live: Any) -> Any:
+    """The part of ``live`` that ``manifest`` speaks of; what others put beside it is theirs."""
+    if isinstance(manifest, dict) and isinstance(live, dict):
+        # A Secret's stringData is written to data.
+        return {key: _owned(value, live.get("data" if key == "stringData" else key)) for key, value in manifest.items()}
+    if isinstance(manifest, list) and isinstance(live, list) and len(manifest) == len(live):
+        return [_owned(ours, theirs) for ours, theirs in zip(manifest, live, strict=True)]
+    return live
+
+
+def _digest(content: Any) -> str:
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
