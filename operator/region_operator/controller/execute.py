@@ -93,9 +93,9 @@ class Executor:
                     resource_version=step.resource_version,
                 )
             case steps.Delete():
-                await _delete(site.cluster(step.where), step.ref, uid=step.uid, propagation="Foreground")
+                return await _delete(site.cluster(step.where), step.ref, uid=step.uid, propagation="Foreground")
             case steps.OrphanDelete():
-                await _delete(site.cluster("placement"), step.ref, uid=step.uid, propagation="Orphan")
+                return await _delete(site.cluster("placement"), step.ref, uid=step.uid, propagation="Orphan")
             case steps.PatchVolumeClaim():
                 body = {"spec": {"resources": {"requests": {"storage": step.size}}}}
                 await site.cluster("placement").merge_patch(
@@ -172,11 +172,13 @@ async def _create_only(site: Site, step: steps.CreateOnly) -> int:
     return 1
 
 
-async def _delete(cluster: Cluster, ref: ObjectRef, *, uid: str, propagation: str) -> None:
+async def _delete(cluster: Cluster, ref: ObjectRef, *, uid: str, propagation: str) -> int:
     """Delete after a live look: an object that is gone, or is another one by now, is left alone."""
     live = await cluster.get(_kind(ref), ref.namespace, ref.name)
-    if live is not None and live["metadata"]["uid"] == uid and "deletionTimestamp" not in live["metadata"]:
-        await cluster.delete(_kind(ref), ref.namespace, ref.name, uid=uid, propagation=propagation)
+    if live is None or live["metadata"]["uid"] != uid or "deletionTimestamp" in live["metadata"]:
+        return 0
+    await cluster.delete(_kind(ref), ref.namespace, ref.name, uid=uid, propagation=propagation)
+    return 1
 
 
 def _kind(ref: ObjectRef) -> Kind:

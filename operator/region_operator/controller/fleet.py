@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from region_operator import naming
-from region_operator.controller.facts import Fact, PeerFacts, TrustHolder
+from region_operator.controller.facts import Fact, PeerFacts, TrustHolder, Unknown
 from region_operator.supervision.units import Key
 
 REGION, PEERING, POLICY = "Region", "RegionPeering", "SyncPolicy"
@@ -110,7 +110,10 @@ class Fleet:
         before = self._entries.pop(key, None)
         self._sightings.pop(key, None)
         self._own_writes.pop(key, None)
-        return {key} | (self._concerned(before) if before else set())
+        concerned = self._concerned(before) if before else set()
+        if key.kind == REGION:  # it may have held up a rotation of the fleet's CA
+            concerned |= {other.key for other in self.of_kind(REGION, key.namespace)}
+        return {key} | concerned
 
     def written(self, key: Key, resource_version: str) -> None:
         """Our own write made this resourceVersion: its event is no news."""
@@ -170,7 +173,11 @@ class Fleet:
     # --- what passes tell one another --------------------------------------------------------------------------------
 
     def publish(self, sighting: Sighting) -> set[Key]:
-        """Keep what others need to know of a Region; returns the keys of those for whom something changed."""
+        """Keep what others need to know of a Region; returns the keys of those for whom something changed.
+
+        The Region itself is among them when its trust became known: its next pass can bring a rotation on. All Regions
+        of the fleet are when a known trust changed, which happens only in a rotation.
+        """
         peer = sighting.peer
         key = Key(REGION, peer.namespace, peer.name)
         before, self._sightings[key] = self._sightings.get(key), sighting
@@ -181,9 +188,13 @@ class Fleet:
         peerings = self.peerings_of(peer.namespace, peer.name)
         named = {Key(REGION, peer.namespace, name) for peering in peerings for name in peering.refers_to}
         affected = rivals | {peering.key for peering in peerings} | {k for k in named if k in self._entries}
-        if before is None or before.trust != sighting.trust:
-            affected |= {other.key for other in self.of_kind(REGION, peer.namespace)}  # a rotation may go on
-        return affected - {key}
+        affected -= {key}
+        trust, known = _known_trust(sighting), _known_trust(before) if before is not None else None
+        if trust != known:
+            affected |= {key}
+        if trust is not None and known is not None and trust != known:
+            affected |= {other.key for other in self.of_kind(REGION, peer.namespace)}
+        return affected
 
     def sighting(self, namespace: str, name: str) -> Sighting | None:
         """What the last pass over that Region published; None = no pass of this process was made yet."""
@@ -206,13 +217,25 @@ def _essence(sighting: Sighting) -> tuple[object, ...]:
         peer.deleting,
         peer.url,
         peer.management_endpoint,
-        peer.ready,
+        _known(peer.ready),
         peer.stalled,
         peer.rules_hash,
         peer.certificate_fingerprint,
         peer.drains,
         peer.agent.document_etag,
-        sighting.trust,
-        sighting.holds_claim,
-        sighting.holds_key,
+        _known_trust(sighting),
+        _known(sighting.holds_claim),
+        _known(sighting.holds_key),
     )
+
+
+def _known(fact: Fact[bool]) -> bool | None:
+    """The fact, None when it is not known: why it is not changes all the time and concerns nobody else."""
+    return None if isinstance(fact, Unknown) else fact
+
+
+def _known_trust(sighting: Sighting) -> tuple[frozenset[str], str] | None:
+    trust = sighting.trust
+    if isinstance(trust.trusted, Unknown) or isinstance(trust.authority, Unknown):
+        return None
+    return (trust.trusted, trust.authority) if trust.trusted and trust.authority else None

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from region_operator.api.agent import Acknowledgement, AgentStatus, LinkStatus, Rules
 from region_operator.controller.agent_client import AgentClient, AgentEndpoint
 from region_operator.controller.facts import AgentFacts, Fact, Invalid, Unknown
-from region_operator.errors import Unavailable
+from region_operator.errors import Conflict, Refused, Unavailable
 from region_operator.supervision.backoff import Backoff
 from region_operator.supervision.supervisor import Process, Supervisor
 from region_operator.supervision.units import Key
@@ -25,7 +25,7 @@ class _Watched:
     endpoint: AgentEndpoint
     status: Fact[AgentStatus | None] = None
     last: AgentStatus | None = None
-    answered_at: float = 0.0
+    answered_at: float | None = None
     etag: str = ""
     refusal: Invalid | None = None
     document_etag: str = ""
@@ -89,7 +89,7 @@ class AgentObserver:
         watched = self._watched.get(key)
         if watched is None:
             return AgentFacts(endpoint="", status=None)
-        age_s = self._clock() - watched.answered_at if watched.answered_at else 0.0
+        age_s = self._clock() - watched.answered_at if watched.answered_at is not None else 0.0
         return AgentFacts(
             endpoint=watched.endpoint.url,
             status=watched.status,
@@ -131,6 +131,9 @@ class AgentObserver:
                 status = await self._client.get_status(watched.endpoint, etag=watched.etag)
             except Unavailable as error:
                 self._miss(key, watched, error)
+                raise
+            except (Refused, Conflict) as error:  # no answer to a question for its status
+                self._miss(key, watched, Unavailable(reason="AgentError", message=str(error)))
                 raise
             process.ready()
             self._hear(key, watched, status)

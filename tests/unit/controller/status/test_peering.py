@@ -194,6 +194,14 @@ def test_conflicts_count_once_and_held_back_rows_on_each_side():
     assert watch.status.conflicts.parked == 1200
 
 
+def test_a_row_that_waits_for_a_moment_is_no_trouble():
+    watch = joined()
+    watch.look(both(link(2, parked=5), link(1)))
+    assert watch.verdict("ConflictFree") == ("True", "NoOpenConflicts")
+    watch.look(both(link(2, parked=5), link(1)))
+    assert watch.verdict("ConflictFree") == ("False", "ChangesParked")
+
+
 def test_a_suspended_peering_is_ready_and_not_partitioned():
     watch = joined()
     rest = {"state": "Suspended", "reason": "Suspended", "good_age_ms": None, "lag_ms": None}
