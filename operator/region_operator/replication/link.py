@@ -20,6 +20,7 @@ from region_operator.replication.model.lag import START, Cursor, History
 
 MAX_FETCH_ROUNDS = 64  # how long a chain of missing parents is followed at once; the rest is parked and retried
 ROWS_PER_FETCH = 500
+LEAVE_LOOK_S = 0.1
 
 
 class Peer(Protocol):
@@ -115,13 +116,14 @@ class Link:
             self._facts.backlog(pending=max(0, page.head - cursor.lsn), oldest_age_ms=page.age_ms)
             if page.rows or page.rewound or page.next != cursor:
                 cursor = await self._take(page)
-            known_history, wait = page.history, page.pending == 0
+            known_history = page.history
+            wait = page.pending == 0 and self._configuration.leave_at is None
             self._facts.cursor = str(cursor)
             self._facts.backlog(pending=page.pending, oldest_age_ms=page.remaining_age_ms)
             self._progress(page)
             if self._is_drained(page):
                 return
-            await self._hold_rate(page)
+            await self._rest(page)
 
     async def _take(self, page: FeedPage) -> Cursor:
         """Apply a page and whatever it turns out to need; return where the link stands."""
@@ -165,7 +167,10 @@ class Link:
         theirs = self._peer_has_applied()
         return page.next.lsn >= self._drain_to and theirs.lsn >= leave_at.lsn
 
-    async def _hold_rate(self, page: FeedPage) -> None:
+    async def _rest(self, page: FeedPage) -> None:
+        """Hold the rate that is set; a leaving link, which does not wait for news, does not spin either."""
+        if self._configuration.leave_at is not None and page.pending == 0:
+            await asyncio.sleep(LEAVE_LOOK_S)
         limit = self._configuration.limits.max_kilobytes_per_second
         if limit and page.rows:
             await asyncio.sleep(sum(len(row.state) for row in page.rows) / (limit * 1024))

@@ -36,6 +36,9 @@ MAX_PAGE_ROWS: Final = 20_000
 MAX_ROWS_ASKED: Final = 1000
 DEFLATE_FROM_BYTES: Final = 2048
 
+BY_RULE: Final = frozenset({"KeyMismatch", "NotPeered", "PeeringWasLeft", "Suspended"})
+"""Reasons of refusals that hold until somebody changes something."""
+
 WireHistory = list[tuple[str, int]]
 
 

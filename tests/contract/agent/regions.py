@@ -7,7 +7,9 @@ import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from contract.agent.cable import Cable
 from contract.agent.certificates import FLEET_UID, Authority, mount
+from contract.agent.databases import DATABASE_KEY, Database
 from contract.agent.management import RegionList
 from region_operator import naming
 from region_operator.api.agent import (
@@ -28,7 +30,6 @@ from region_operator.replication.agent.agent import Agent, OpenStore
 from region_operator.settings import AgentSettings
 from unit.replication_agent.memory_store import MemoryStore
 
-DATABASE_KEY = b"one key for the whole fleet"
 PEERING = "5b7c2f0e-peering"
 
 
@@ -42,6 +43,7 @@ class Region:
     open_store: OpenStore
     management: RegionList
     store: MemoryStore | None = None
+    database: Database | None = None
     port: int = field(default_factory=lambda: free_port())
     health_port: int = field(default_factory=lambda: free_port())
     agent: Agent | None = None
@@ -153,6 +155,37 @@ def link_to(
         drain_timeout_seconds=limits.pop("drain", 600),
         link=LinkLimits(**limits),
     )
+
+
+@dataclass
+class Pair:
+    """Two peered regions."""
+
+    one: Region
+    two: Region
+    operator: Operator
+    cable: Cable
+
+    def links(self, state: str = "Active", **limits: int) -> tuple[Link, Link]:
+        return (
+            link_to(self.two, port=self.cable.port, state=state, **limits),
+            link_to(self.one, state=state, **limits),
+        )
+
+    async def peer(self, state: str = "Active", *, epoch: int = 1, **limits: int) -> None:
+        of_one, of_two = self.links(state, **limits)
+        await self.operator.configure(self.one, self.one.document(of_one, epoch=epoch))
+        await self.operator.configure(self.two, self.two.document(of_two, epoch=epoch))
+        if state == "Active":
+            await self.in_sync()
+
+    async def in_sync(self, *, within_s: float = 10.0) -> None:
+        for region in (self.one, self.two):
+            await eventually(lambda region=region: self.is_in_sync(region), within_s=within_s)
+
+    async def is_in_sync(self, region: Region) -> bool:
+        link = await self.operator.link(region)
+        return link is not None and (link.state, link.lag_ms, link.pending_changes) == ("Streaming", 0, 0)
 
 
 async def eventually(look, *, within_s: float = 10.0, step_s: float = 0.01):

@@ -61,6 +61,9 @@ class MemoryStore:
         self.rules = rules
         return 0
 
+    def set_parking(self, parking: object) -> None:
+        self.parking = parking
+
     def fold(self, limit: int = 200) -> FoldOutcome:
         self._check()
         batch, self.dirty = self.dirty[:limit], self.dirty[limit:]

@@ -166,9 +166,13 @@ async def test_a_leaving_link_ends_when_both_sides_have_everything() -> None:
     scene = Scene(leave_at=Cursor("", 4))
     scene.write("a", "b")
     scene.theirs = Cursor("x", 3)
-    await scene.run_until_idle()
+    leaving = asyncio.create_task(scene.run())
+    while len(scene.peer.waits) < 2:
+        await asyncio.sleep(0.01)
+    assert not leaving.done()
     scene.theirs = Cursor("x", 4)
-    await asyncio.wait_for(scene.run(), 1)
+    await asyncio.wait_for(leaving, 1)
+    assert True not in scene.peer.waits
     assert scene.one.value("domain", "b", "name") == "name of b"
 
 

@@ -48,7 +48,7 @@ class MutualTLSListener:
 
     async def start(self, app: web.Application, identity: mutual_tls.Identity) -> None:
         # Handlers are cancelled when the peer is gone, so an abandoned long poll costs nothing.
-        self._runner = web.AppRunner(app, access_log=None, handler_cancellation=True, shutdown_timeout=3)
+        self._runner = web.AppRunner(app, access_log=None, handler_cancellation=True, shutdown_timeout=0.3)
         await self._runner.setup()
         await self.use(identity)
 

@@ -71,7 +71,11 @@ class _PeerApi:
             return self._refused(error)
         self._source.acknowledged(question.peering, applied)
         until = self._clock() + question.wait_s
-        return await self._stream(request, lambda response: self._next_page(asked, response, until=until))
+
+        def admit() -> None:
+            self._admit(question.peering, question.database_key, peer=peer)
+
+        return await self._stream(request, lambda response: self._next_page(asked, response, until=until, admit=admit))
 
     async def rows(self, request: web.Request) -> web.StreamResponse:
         try:
@@ -97,8 +101,10 @@ class _PeerApi:
         await response.write_eof()
         return response
 
-    async def _next_page(self, asked: FeedRequest, response: web.StreamResponse, *, until: float) -> bytes:
-        """Wait for something new, at most ``until``, with a sign of life each second."""
+    async def _next_page(
+        self, asked: FeedRequest, response: web.StreamResponse, *, until: float, admit: Callable[[], None]
+    ) -> bytes:
+        """Wait for something new, at most ``until``, with a sign of life each second and while the peer is welcome."""
         bell = self._source.head_moved
         while True:
             count = bell.count
@@ -109,6 +115,7 @@ class _PeerApi:
                 if await bell.beyond(count, timeout_s=min(left_s, peer_protocol.HEARTBEAT_S)):
                     break
                 await response.write(peer_protocol.HEARTBEAT)
+                admit()
             else:
                 return encoded
 

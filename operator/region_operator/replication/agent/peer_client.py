@@ -158,7 +158,7 @@ async def _head(response: aiohttp.ClientResponse, *, on_heartbeat: Callable[[], 
         elif line:
             head = PageHead.model_validate_json(line)
             if head.refusal is not None:
-                raise Unavailable(reason="PeerRefused", message=f"{head.refusal.reason}: {head.refusal.message}")
+                raise _as_error(head.refusal)
             return head
         else:
             raise ConnectionResetError("the peer ended its answer without a page")
@@ -178,6 +178,11 @@ async def _refusal(response: aiohttp.ClientResponse, url: str) -> Exception:
         refusal = Refusal(reason="PeerRefused", message=f"HTTP {response.status}")
     if response.status == 403:
         return Unavailable(reason="AuthFailed", message=f"{url}: {refusal.message}")
-    if response.status >= 500:
-        return Unavailable(reason="PeerRefused", message=f"{url}: {refusal.reason}: {refusal.message}")
-    return Refused(reason=refusal.reason, message=refusal.message)
+    return _as_error(refusal)
+
+
+def _as_error(refusal: Refusal) -> Exception:
+    """A refusal by rule is for people to settle; whatever else a peer cannot do now, it may do later."""
+    if refusal.reason in peer_protocol.BY_RULE:
+        return Refused(reason=refusal.reason, message=refusal.message)
+    return Unavailable(reason="PeerRefused", message=f"{refusal.reason}: {refusal.message}")

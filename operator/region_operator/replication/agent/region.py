@@ -10,6 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import ParamSpec, TypeVar
 
+from region_operator.api.agent import LinkLimits
 from region_operator.errors import Conflict, Unavailable
 from region_operator.replication import peer_protocol
 from region_operator.replication.agent.bell import Bell
@@ -26,7 +27,7 @@ from region_operator.replication.feed import (
 )
 from region_operator.replication.model.lag import Cursor, History
 from region_operator.replication.model.rules import EntityRuleSet
-from region_operator.replication.store.region_store import RegionStore
+from region_operator.replication.store.region_store import Parking, RegionStore
 
 log = logging.getLogger(__name__)
 
@@ -125,6 +126,16 @@ class LocalRegion:
 
     async def set_rules(self, rules: Mapping[str, EntityRuleSet]) -> int:
         return await self._run(self._writers, self._store.set_rules, rules)
+
+    def use_parking(self, limits: Sequence[LinkLimits]) -> None:
+        """Retry parked rows as the most patient of the links asks for."""
+        if limits:
+            self._store.set_parking(
+                Parking(
+                    retry_max_s=max(limit.parking_retry_max_seconds for limit in limits),
+                    dead_letter_after_s=max(limit.parking_dead_letter_after_seconds for limit in limits),
+                )
+            )
 
     # --- own loops -----------------------------------------------------------------------------------------------
 

@@ -1,0 +1,226 @@
+"""Two real agents over two real databases: what is written in one region is found in the other."""
+
+import asyncio
+import statistics
+import time
+import uuid
+
+import pytest
+
+from contract.agent.regions import PEERING, Pair, eventually
+
+
+def new(name: str = "eu") -> tuple[str, str]:
+    return str(uuid.uuid4()), name
+
+
+async def test_a_row_written_here_is_found_there_within_tens_of_milliseconds(pair: Pair, capsys) -> None:
+    delays = []
+    for number in range(10):
+        source, target = (pair.one, pair.two) if number % 2 else (pair.two, pair.one)
+        key, name = new(f"domain-{number}")
+        source.database.add_domain(key, name)
+        began = time.perf_counter()
+        await eventually(lambda: target.database.domain(key), step_s=0.002)  # noqa: B023
+        delays.append((time.perf_counter() - began) * 1000)
+        assert target.database.domain(key) == (name, f"/{name}/", None)
+        await asyncio.sleep(0.1)
+    with capsys.disabled():
+        print(f" [one change between idle regions: median {statistics.median(delays):.0f} ms, max {max(delays):.0f}] ")
+    assert statistics.median(delays) < 500
+
+
+@pytest.mark.rule("ENGINE 13")
+async def test_what_was_received_is_not_sent_back(pair: Pair) -> None:
+    key, name = new()
+    pair.one.database.add_domain(key, name)
+    await eventually(lambda: pair.two.database.domain(key))
+    await asyncio.sleep(1)  # well-known rows of both sides have met by now
+    before = traffic(pair)
+    pair.two.database.run("UPDATE domain SET network_domain = 'once.test' WHERE uuid = %s", key)
+    await eventually(lambda: pair.one.database.domain(key)[2])
+    await asyncio.sleep(0.7)
+    after = traffic(pair)
+    assert after == (before[0] + 1, before[1] + 1, before[2] + 1, before[3])
+
+
+def traffic(pair: Pair) -> tuple[int, int, int, int]:
+    """Heads of both regions, and how many rows each has received."""
+    received = [sum(region.agent._region.applied_rows.values()) for region in (pair.one, pair.two)]
+    return (pair.one.database.head(), pair.two.database.head(), *received)
+
+
+async def test_concurrent_changes_of_different_fields_merge(pair: Pair) -> None:
+    key, name = new()
+    pair.one.database.add_domain(key, name)
+    await eventually(lambda: pair.two.database.domain(key))
+    pair.cable.cut()
+    pair.one.database.run("UPDATE domain SET network_domain = 'eu.test' WHERE uuid = %s", key)
+    pair.two.database.run("UPDATE domain SET name = 'europe', path = '/europe/' WHERE uuid = %s", key)
+    pair.cable.heal()
+    for region in (pair.one, pair.two):
+        await eventually(lambda region=region: region.database.domain(key) == ("europe", "/europe/", "eu.test"))
+
+
+async def test_a_parent_that_comes_later_in_the_feed_is_fetched(pair: Pair) -> None:
+    await pair.peer("Suspended", epoch=2)
+    (parent, _), (child, _) = new("eu"), new("west")
+    pair.two.database.add_domain(parent, "eu")
+    await folded(pair.two)
+    pair.two.database.add_domain(child, "west", parent=parent)
+    await folded(pair.two)
+    pair.two.database.run("UPDATE domain SET network_domain = 'moved.to.the.head' WHERE uuid = %s", parent)
+    await folded(pair.two)
+    await pair.peer(epoch=3, batch_rows=1)
+    assert pair.one.database.domain(child) == ("west", "/eu/west/", None)
+    assert (await pair.operator.link(pair.one)).parked == 0
+
+
+async def folded(region) -> None:
+    dirty = f"SELECT COUNT(*) FROM `{region.database.schemas.sync}`.dirty"
+    await eventually(lambda: region.database.run(dirty) == [(0,)])
+
+
+async def test_a_suspended_link_rests_and_goes_on_where_it_stood(pair: Pair) -> None:
+    await pair.peer("Suspended", epoch=2)
+    link = await pair.operator.link(pair.one)
+    assert (link.state, link.reason) == ("Suspended", "Suspended")
+    key, name = new()
+    pair.two.database.add_domain(key, name)
+    await asyncio.sleep(0.5)
+    assert pair.one.database.domain(key) is None
+    await pair.peer(epoch=3)
+    assert pair.one.database.domain(key) is not None
+
+
+async def test_a_cut_cable_is_named_and_healing_leaves_no_lag(pair: Pair) -> None:
+    pair.cable.cut()
+    key, name = new()
+    pair.two.database.add_domain(key, name)
+
+    async def broken():
+        link = await pair.operator.link(pair.one)
+        return link if link.state == "Broken" else None
+
+    link = await eventually(broken)
+    assert link.reason == "ProbeTimeout"
+    assert link.contact_age_ms >= 4000
+    assert link.lag_ms is None
+    other = await pair.operator.link(pair.two)
+    assert other.state == "Streaming"  # the other direction was not cut
+    pair.cable.heal()
+    await pair.in_sync()
+    assert pair.one.database.domain(key) is not None
+
+
+async def test_a_peer_that_is_away_is_named_and_found_again(pair: Pair) -> None:
+    await pair.two.stop()
+
+    async def refused() -> bool:
+        link = await pair.operator.link(pair.one)
+        return link.state == "Broken" and link.reason == "ConnectionRefused"
+
+    await eventually(refused)
+    key, name = new()
+    pair.two.database.add_domain(key, name)
+    await pair.two.start()
+    await pair.in_sync()
+    assert pair.one.database.domain(key) is not None
+
+
+@pytest.mark.rule("OPERATOR 16")
+async def test_the_configuration_outlives_the_agent_and_needs_no_operator(pair: Pair) -> None:
+    before = await pair.operator.status(pair.one)
+    await pair.one.stop()
+    await pair.two.stop()
+    key, name = new()
+    pair.two.database.add_domain(key, name)
+    await pair.one.start()
+    await pair.two.start()
+    await eventually(lambda: pair.one.database.domain(key))
+    after = await pair.operator.status(pair.one)
+    assert (after.configuration_etag, after.claim) == (before.configuration_etag, before.claim)
+    assert after.incarnation == before.incarnation  # a plain restart of the agent is no reason for a new one
+
+
+async def test_a_restart_of_the_database_server_is_survived(pair: Pair, mariadb) -> None:
+    await asyncio.to_thread(mariadb.restart)
+    key, name = new()
+    pair.two.database.add_domain(key, name)
+    await eventually(lambda: pair.one.database.domain(key), within_s=20)
+    assert (await pair.operator.status(pair.one)).incarnations > 1
+    await pair.in_sync()
+
+
+@pytest.mark.rule("OPERATOR 10")
+async def test_no_row_flows_between_regions_with_different_keys(pair: Pair) -> None:
+    await pair.two.stop()
+    pair.two.key_file.write_bytes(b"another key")
+    await pair.two.start()
+    key, name = new()
+    pair.one.database.add_domain(key, name)
+    pair.two.database.add_domain(*new("other"))
+
+    async def refused(region) -> bool:
+        link = await pair.operator.link(region)
+        return link.state == "Broken" and link.reason == "PeerRefused" and "KeyMismatch" in link.message
+
+    for region in (pair.one, pair.two):
+        await eventually(lambda region=region: refused(region))
+    status = await pair.operator.status(pair.one)
+    assert status.links[0].peer_database_key_fingerprint != status.database_key_fingerprint
+    assert pair.two.database.domain(key) is None
+
+
+@pytest.mark.rule("OPERATOR 11")
+async def test_the_management_servers_learn_each_other(pair: Pair) -> None:
+    async def registered(region) -> bool:
+        return (await pair.operator.link(region)).registered is True
+
+    for region, other in ((pair.one, pair.two), (pair.two, pair.one)):
+        await eventually(lambda region=region: registered(region))
+        assert region.management.regions[other.id] == (other.name, other.endpoint)
+
+
+@pytest.mark.rule("OPERATOR 8")
+async def test_leaving_takes_everything_along_and_is_remembered(pair: Pair) -> None:
+    keys = [new("one-last"), new("two-last")]
+    pair.one.database.add_domain(*keys[0])
+    pair.two.database.add_domain(*keys[1])
+    await pair.peer("Leaving", epoch=2)
+
+    async def left(region) -> bool:
+        return (await pair.operator.status(region)).left_peerings == [PEERING]
+
+    for region, other in ((pair.one, pair.two), (pair.two, pair.one)):
+        await eventually(lambda region=region: left(region))
+        assert other.id not in region.management.regions
+        assert (await pair.operator.status(region)).links == []
+    assert pair.two.database.domain(keys[0][0])
+    assert pair.one.database.domain(keys[1][0])
+    await pair.one.stop()
+    await pair.one.start()
+    await eventually(lambda: left(pair.one))
+
+
+@pytest.mark.rule("OPERATOR 8")
+async def test_a_dead_peer_does_not_keep_a_region_from_leaving(pair: Pair) -> None:
+    await pair.two.stop()
+    of_one, _ = pair.links("Leaving", drain=1)
+    await pair.operator.configure(pair.one, pair.one.document(of_one, epoch=2))
+
+    async def left() -> bool:
+        return (await pair.operator.status(pair.one)).left_peerings == [PEERING]
+
+    await eventually(left)
+    assert pair.two.id not in pair.one.management.regions
+
+
+async def test_preparing_again_beside_running_agents_disturbs_nothing(pair: Pair) -> None:
+    again = asyncio.create_task(asyncio.to_thread(pair.one.database.prepare))
+    keys = [new(f"busy-{number}") for number in range(20)]
+    for key in keys:
+        await asyncio.to_thread(pair.one.database.add_domain, *key)
+    assert "checked" in await again
+    for key, _ in keys:
+        await eventually(lambda key=key: pair.two.database.domain(key))
