@@ -204,13 +204,19 @@ def connect(settings: DatabaseSettings) -> "pymysql.Connection[DictCursor]":
         for statement in _SESSION:
             connection.query(statement)
     except pymysql.err.OperationalError as error:
-        code, place = error.args[0] if error.args else 0, f"{settings.host}:{settings.port}"
-        if code in _REFUSED:
-            raise Unavailable(reason="AuthFailed", message=f"the database at {place} refuses our user") from error
-        if code in _LOST:
-            raise Unavailable(reason="ConnectionRefused", message=f"cannot reach the database at {place}") from error
-        raise Unavailable(reason="DatabaseError", message=f"the database at {place} answered {code}") from error
+        raise _unavailable(error, place=f"{settings.host}:{settings.port}") from error
     return connection
+
+
+def _unavailable(error: pymysql.err.OperationalError, *, place: str) -> Unavailable:
+    code = error.args[0] if error.args else 0
+    if code == CR.CR_SSL_CONNECTION_ERROR or isinstance(getattr(error, "original_exception", None), ssl.SSLError):
+        return Unavailable(reason="TLSFailed", message=f"TLS with the database at {place} failed: {error.args[1:]}")
+    if code in _REFUSED:
+        return Unavailable(reason="AuthFailed", message=f"the database at {place} refuses our user")
+    if code in _LOST:
+        return Unavailable(reason="ConnectionRefused", message=f"cannot reach the database at {place}")
+    return Unavailable(reason="DatabaseError", message=f"the database at {place} answered {code}")
 
 
 def _credential(settings: DatabaseSettings, name: str) -> str:
