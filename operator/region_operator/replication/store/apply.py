@@ -190,7 +190,10 @@ class Application:
         for row, reason in outcome.parked.items():
             parked.park(session, layout, row, reason, source=self._context.source, parking=self._context.parking)
         waiting = parked.waiting_for(session, layout, changed)
-        outcome.woken = [one for one in waiting if one.row not in outcome.parked]
+        came = set(outcome.shown)  # also what a row that was parked just now waits for
+        outcome.woken = [
+            one for one in waiting if one.row not in outcome.parked or outcome.parked[one.row].waits_for in came
+        ]
 
 
 def _join(local: RowState | None, remote: RowState | None) -> RowState | None:

@@ -177,7 +177,8 @@ class BusinessTables:
             self._session.execute(f"DELETE FROM {table.sql} WHERE {table.local_id} = %s", (local_id,))
             self.written.ids.pop(target.row, None)
             return
-        changed = {name: value for name, value in columns.items() if now[name] != value}
+        cleared = self._cleared.get(target.row, [])
+        changed = {name: value for name, value in columns.items() if now[name] != value or name in cleared}
         if changed:
             sets = ", ".join(f"{quote_identifier(name)} = %s" for name in changed)
             self._session.execute(
@@ -217,13 +218,15 @@ class BusinessTables:
         definition = table.entity.tree
         if definition is None or not changed & {definition.parent, definition.name, table.entity.removed}:
             return
-        self.written.moved.setdefault(table.entity.name, set()).add(local_id)
+        if old:  # a new row has its path already, and nothing below it
+            self.written.moved.setdefault(table.entity.name, set()).add(local_id)
         parents = {old.get(definition.parent), new.get(definition.parent)}
         self.written.parents.setdefault(table.entity.name, set()).update(p for p in parents if isinstance(p, int))
 
     def _clear(self, table: Table, target: Target, unique: Unique) -> None:
         assert target.current is not None
-        for name in unique.columns if unique.indexed else ():
+        # Of an index over several columns the time of removal is one: those are moved apart by seconds instead.
+        for name in unique.columns if unique.indexed and len(unique.columns) == 1 else ():
             for definition in table.entity.fields_of_columns([name]):
                 if definition.name not in target.projection.values:
                     continue

@@ -29,6 +29,7 @@ def check(session: Session, layout: Layout, changed: Collection[RowKey], *, sour
             partner = next((key for key in holders if key is not None), None)
         if partner is not None:
             other = RowKey(row.entity, partner)
+            known.setdefault(row, other)
             opened += (
                 0 if known.get(other) == row else conflicts.record_clash(session, layout, row, other, source=source)
             )

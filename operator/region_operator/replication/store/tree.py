@@ -32,18 +32,23 @@ def ancestors(session: Session, table: Table, tree: Tree, local_id: int) -> list
 
 def refresh(session: Session, table: Table, tree: Tree, *, moved: Collection[int], parents: Collection[int]) -> None:
     """Recompute the paths of ``moved`` rows and all below them, and the children counts of ``parents``."""
-    seen: set[int] = set()
-    level = sorted(moved)
-    while level:
-        seen.update(level)
-        for piece in chunks(level):
-            _refresh_paths(session, table, tree, piece)
-        below: list[int] = []
-        for piece in chunks(level):
-            below += _children(session, table, tree, piece)
-        level = [child for child in below if child not in seen]
+    # From the top: a path follows from the path above it.
+    for local_id in sorted(moved, key=lambda moved_id: len(ancestors(session, table, tree, moved_id))):
+        _refresh_below(session, table, tree, local_id)
     for piece in chunks(sorted(parents)):
         _refresh_counts(session, table, tree, piece)
+
+
+def _refresh_below(session: Session, table: Table, tree: Tree, local_id: int) -> None:
+    seen: set[int] = set()
+    level = [local_id]
+    while level:
+        seen.update(level)
+        below: list[int] = []
+        for piece in chunks(level):
+            _refresh_paths(session, table, tree, piece)
+            below += _children(session, table, tree, piece)
+        level = [child for child in below if child not in seen]
 
 
 def _place(session: Session, table: Table, tree: Tree, parent: int | None) -> tuple[str, int]:
