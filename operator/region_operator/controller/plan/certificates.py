@@ -119,7 +119,9 @@ def authority_steps(secret: SecretFacts, known: Authorities, wanted: Rotation) -
 
 
 def _held(holders: Sequence[TrustHolder], followed: Callable[[TrustHolder], bool]) -> tuple[str, ...]:
-    return tuple(item.region for item in holders if not followed(item))
+    """Who has not followed; a Region that was never provisioned has nothing to follow with."""
+    there = [item for item in holders if item.authority != "" or item.trusted != frozenset()]
+    return tuple(item.region for item in there if not followed(item))
 
 
 def due(certificate: CertificateFacts, *, now: str) -> bool:

@@ -106,6 +106,7 @@ REISSUING = Authorities(NEW_FACTS, previous=OLD_FACTS)
         (DISTRIBUTING, (holder("a", BOTH), holder("b", ONLY_OLD)), ("Distributing", "None", ("b",))),
         (DISTRIBUTING, (holder("a", BOTH), holder("b", SILENT)), ("Distributing", "None", ("b",))),
         (DISTRIBUTING, (holder("a", BOTH), holder("b", BOTH)), ("Distributing", "Promote", ())),
+        (DISTRIBUTING, (TrustHolder("never provisioned", frozenset(), ""),), ("Distributing", "Promote", ())),
         (DISTRIBUTING, Unknown("x", "x"), ("Distributing", "None", ("?",))),
         (REISSUING, (holder("a", BOTH, NEW_FACTS), holder("b", BOTH)), ("Reissuing", "None", ("b",))),
         (REISSUING, (holder("a", BOTH, NEW_FACTS), holder("b", BOTH, SILENT)), ("Reissuing", "None", ("b",))),

@@ -1,6 +1,9 @@
+from dataclasses import replace
+
 import pytest
 import yaml
 
+from region_operator.api.agent import Rules
 from region_operator.api.reasons import REGION
 from region_operator.controller.facts import Children, IdHolder, Invalid, NamespaceFacts, PlacementFacts, Unknown
 from region_operator.controller.plan import steps
@@ -208,6 +211,85 @@ def test_an_edited_password_moves_to_the_other_user_and_the_old_one_is_locked():
     retiring = [item for item in world.manifests() if item["kind"] == "Job" and retires(item)]
     assert len(retiring) == 1
     assert world.step() == 0
+
+
+@pytest.mark.rule("OPERATOR 21")
+def test_the_old_user_is_not_locked_while_a_pod_may_still_use_it():
+    world = settled()
+    world.edit("minimal-database", manager_password="chosen by hand")
+    for _ in range(5):
+        world.step()
+    world.started |= {world._revision(item) for item in world.manifests() if item["kind"] in ("Job", "StatefulSet")}
+    for _ in range(5):
+        world.step()
+    assert not [item for item in world.manifests() if item["kind"] == "Job" and retires(item)]
+
+    world.settle()
+    assert [item for item in world.manifests() if item["kind"] == "Job" and retires(item)]
+
+
+def test_a_database_is_prepared_only_once_it_answers():
+    world = World(region())
+    for _ in range(10):
+        world.step()
+    assert {"StatefulSet", "Service"} <= {item["kind"] for item in world.manifests()}
+    assert "Job" not in {item["kind"] for item in world.manifests()}
+    assert "Deployment" not in {item["kind"] for item in world.manifests()}
+
+    world.start()
+    world.step()
+    assert "Job" in {item["kind"] for item in world.manifests()}
+    assert "Deployment" not in {item["kind"] for item in world.manifests()}
+
+
+def test_a_failed_job_is_told_and_tried_again_later():
+    world = World(region())
+    for _ in range(10):
+        world.step()
+        world.started |= {world._revision(item) for item in world.manifests() if item["kind"] == "StatefulSet"}
+    children = world.look().children
+    ((name, job),) = children.jobs.items()
+    for age, deletes in ((10.0, 0), (130.0, 1)):
+        failed = replace(job, state="Failed", message="no route", finished_age_s=age)
+        world.changes = {"children": replace(children, jobs={name: failed})}
+        plan = world.plan()
+        assert [wait.reason for wait in plan.waits] == ["PrepareFailed"]
+        assert "no route" in plan.waits[0].message
+        assert len([act for act in plan.acts if isinstance(act, steps.Delete)]) == deletes
+
+
+def test_an_agent_that_runs_is_told_of_its_links_also_while_something_else_is_held_up():
+    world = settled("external-database")
+    del world.references["database-ca"]
+    world.agent = world.agent.model_copy(update={"configuration_etag": "sha256:of the past"})
+
+    plan = world.plan()
+
+    assert [wait.reason for wait in plan.waits] == ["SecretNotFound"]
+    assert [type(act) for act in plan.acts] == [steps.PushConfiguration]
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [({"region_id": 9}, "WrongRegion"), ({"api_versions": ["v2"]}, "VersionSkew")],
+)
+def test_an_agent_that_is_not_fit_is_told_nothing(change, reason):
+    world = settled()
+    world.agent = world.agent.model_copy(update={"configuration_etag": "", **change})
+    assert not [act for act in world.plan().acts if isinstance(act, steps.PushConfiguration)]
+    assert reason in [wait.reason for wait in world.plan().waits]
+
+
+@pytest.mark.rule("OPERATOR 7")
+def test_the_rules_of_a_policy_that_is_gone_stay_in_force():
+    world = settled()
+    agent = world.look().agent
+    world.changes = {"policy": None, "agent": replace(agent, rules_in_force=Rules(hash="sha256:kept"))}
+    (push,) = (act for act in world.plan().acts if isinstance(act, steps.PushConfiguration))
+    assert push.document.rules.hash == "sha256:kept"
+
+    world.changes = {"policy": None}
+    assert [wait.reason for wait in world.plan().waits] == ["PolicyNotFound"]
 
 
 def retires(job: dict) -> bool:
