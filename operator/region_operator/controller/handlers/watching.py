@@ -21,6 +21,7 @@ log = logging.getLogger(__name__)
 
 PLURALS = ("regions", "regionpeerings", "syncpolicies")
 
+IDENTITY: Any = "region-operator"
 Change = Literal["seen", "gone"]
 OnEvent = Callable[[Change, Entry, str], None]
 
@@ -63,6 +64,7 @@ class Watching(threading.Thread):
                     registry=registry(self._on_event),
                     settings=settings(namespaced=bool(self._namespaces)),
                     standalone=True,
+                    identity=IDENTITY,  # else kopf asks for the name of our user, who need not have one
                     clusterwide=not self._namespaces,
                     namespaces=self._namespaces,
                     stop_flag=self._stop_flag,

@@ -5,9 +5,10 @@ changed in a way that matters. An agent that does not answer is ``Unknown``, fro
 """
 
 import asyncio
+import contextlib
 import time
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from region_operator.api.agent import Acknowledgement, AgentStatus, LinkStatus, Rules
 from region_operator.controller.agent_client import AgentClient, AgentEndpoint
@@ -17,6 +18,7 @@ from region_operator.supervision.backoff import Backoff
 from region_operator.supervision.supervisor import Process, Supervisor
 from region_operator.supervision.units import Key
 
+FIRST_ANSWER_S = 3.0
 MIN_INTERVAL_S = 1.0  # an agent under write load has news all the time; one answer a second is enough
 
 
@@ -30,6 +32,7 @@ class _Watched:
     refusal: Invalid | None = None
     document_etag: str = ""
     rules_in_force: Rules | None = None
+    asked: asyncio.Event = field(default_factory=asyncio.Event)  # the first call has come back
 
 
 @dataclass(frozen=True)
@@ -61,7 +64,11 @@ class AgentObserver:
         self._watched: dict[Key, _Watched] = {}
 
     async def watch(self, key: Key, endpoint: AgentEndpoint) -> None:
-        """Poll the agent of Region ``key`` there; a repeat with the same endpoint changes nothing."""
+        """Poll the agent of Region ``key`` there; a repeat with the same endpoint changes nothing.
+
+        Waits a moment for the first answer, so that an operator that was just started does not call an agent unknown
+        that it has not asked yet.
+        """
         known = self._watched.get(key)
         if known is not None and known.endpoint == endpoint:
             return
@@ -70,7 +77,11 @@ class AgentObserver:
             known.endpoint = endpoint  # only certificates changed: what it said still holds
         else:
             self._watched[key] = _Watched(endpoint)
+        watched = self._watched[key]
         self._supervisor.spawn(str(key), lambda process: self._poll(key, process))
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(FIRST_ANSWER_S):
+                await watched.asked.wait()
 
     async def forget(self, key: Key) -> None:
         """Stop asking: the Region is gone, or its agent is."""
@@ -141,6 +152,7 @@ class AgentObserver:
 
     def _hear(self, key: Key, watched: _Watched, status: AgentStatus) -> None:
         before = watched.status
+        watched.asked.set()
         watched.status = watched.last = status
         watched.answered_at, watched.etag = self._clock(), status.etag
         if not isinstance(before, AgentStatus):
@@ -151,6 +163,7 @@ class AgentObserver:
             self._on_news(News(key, links=of_links))
 
     def _miss(self, key: Key, watched: _Watched, error: Unavailable) -> None:
+        watched.asked.set()
         before, watched.status = watched.status, Unknown(error.reason, str(error))
         watched.etag = ""
         if not isinstance(before, Unknown) or before.reason != error.reason:

@@ -81,11 +81,20 @@ def _trouble(status: Body) -> tuple[str, str]:
         last = (container.get("lastState") or {}).get("terminated") or {}
         for told in (state.get("waiting"), state.get("terminated")):
             if told and told.get("reason", "") not in _USUAL:
-                return told["reason"], (told.get("message") or last.get("message") or "")[:512]
+                return told["reason"], _words(told, last)
     for condition in status.get("conditions") or ():
         if condition["type"] == "PodScheduled" and condition["status"] == "False":
             return condition.get("reason", "Unschedulable"), condition.get("message", "")[:512]
     return "", ""
+
+
+def _words(told: Body, last: Body) -> str:
+    """What a container said; of one that crashes again and again not how long it rests, which is another each time."""
+    if told["reason"] == "CrashLoopBackOff" and last:
+        said = last.get("message") or f"it ended with exit code {last.get('exitCode', '?')}"
+    else:
+        said = told.get("message") or last.get("message") or ""
+    return str(said).strip()[:512]
 
 
 def job(body: Body, pods: tuple[facts.PodFacts, ...], *, now: datetime) -> facts.JobFacts:

@@ -1,11 +1,12 @@
 """One pass over a RegionPeering: keep its finalizer, judge both directions, publish. Regions do the wiring."""
 
 from collections.abc import Callable
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from region_operator import naming
 from region_operator.api.peering import RegionPeering
 from region_operator.api.support import not_yet_supported
+from region_operator.controller.facts import Unknown
 from region_operator.controller.finalizer import set_finalizer
 from region_operator.controller.fleet import REGION
 from region_operator.controller.observe.peerings import PeeringObserver
@@ -17,6 +18,8 @@ from region_operator.kubernetes import kinds
 from region_operator.kubernetes.cluster import Cluster
 from region_operator.supervision.results import After, Done, Result
 from region_operator.supervision.units import Key
+
+FIRST_PASSES = timedelta(seconds=30)
 
 
 class PeeringReconciler:
@@ -40,12 +43,14 @@ class PeeringReconciler:
         self._hub, self._observer, self._writer, self._now = hub, observer, writer, now
         self._poll_s, self._enqueue = poll_s, enqueue
         self._memories: dict[Key, LagMemory] = {}
+        self._unseen_since: dict[Key, datetime] = {}
 
     async def reconcile(self, key: Key) -> Result:
         """Bring one peering on; raises like the Kubernetes door."""
         body = await self._hub.get(kinds.REGION_PEERING, key.namespace, key.name)
         if body is None:
             self._memories.pop(key, None)
+            self._unseen_since.pop(key, None)
             self._writer.forget(key)
             return Done()
         peering = RegionPeering.parse(body)
@@ -58,9 +63,12 @@ class PeeringReconciler:
                 return Done()
             peering = RegionPeering.parse(body)
             facts = await self._observer.facts(peering)
-        if self._wants_regions(peering):
+        unseen = any(isinstance(side, Unknown) for side in facts.sides)
+        if unseen or self._wants_regions(peering):
             for reference in peering.spec.regions:
                 self._enqueue(Key(REGION, key.namespace, reference.name))
+        if unseen and self._patient(key):
+            return After(1.0)
         status, memory = peering_status(
             facts,
             before=peering.status,
@@ -74,6 +82,11 @@ class PeeringReconciler:
             kinds.REGION_PEERING, body, before=peering.status, after=status, urgent=("observedGeneration", "join")
         )
         return After(min(self._poll_s, wait_s or self._poll_s))
+
+    def _patient(self, key: Key) -> bool:
+        """Whether to wait for the first passes over the two Regions, before anything is called unknown."""
+        now = self._now()
+        return now - self._unseen_since.setdefault(key, now) < FIRST_PASSES
 
     def _wants_regions(self, peering: RegionPeering) -> bool:
         """Whether the Regions should push documents now: a new generation, or a deletion that has just begun."""
