@@ -31,15 +31,14 @@ def network_policies(
 
 
 def _policy(site: Site, name: str, component: Component, ingress: Sequence[dict[str, Any]]) -> Manifest:
+    spec: dict[str, Any] = {"podSelector": {"matchLabels": selector(site, component)}, "policyTypes": ["Ingress"]}
+    if ingress:  # an empty list is dropped by the API server, and every later apply would be a change
+        spec["ingress"] = list(ingress)
     return {
         "apiVersion": "networking.k8s.io/v1",
         "kind": "NetworkPolicy",
         "metadata": metadata(site, name, component),
-        "spec": {
-            "podSelector": {"matchLabels": selector(site, component)},
-            "policyTypes": ["Ingress"],
-            "ingress": list(ingress),
-        },
+        "spec": spec,
     }
 
 

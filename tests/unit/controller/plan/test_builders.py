@@ -80,6 +80,17 @@ def test_every_secret_that_a_pod_mounts_is_made_with_the_keys_it_asks_for(manife
             assert {entry["key"] for entry in source.get("items", [])} <= data[source["secretName"]]
 
 
+def test_no_list_is_empty_since_the_api_server_drops_it_and_each_apply_would_change_it(manifests):
+    def empty_lists(part: Any) -> Iterator[Any]:
+        for child in part.values() if isinstance(part, dict) else part:
+            if isinstance(child, dict | list):
+                yield from empty_lists(child)
+            if child == []:
+                yield part
+
+    assert [item["metadata"]["name"] for item in manifests for _ in empty_lists(item)] == []
+
+
 def test_selectors_meet_the_pods_they_are_for(manifests):
     for item in manifests:
         selector = item.get("spec", {}).get("selector", {})
