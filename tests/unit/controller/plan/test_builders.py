@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,6 +16,7 @@ from region_operator.controller.plan.quantity import quantity
 from region_operator.controller.plan.services import exposed_service
 from region_operator.controller.plan.steps import Apply, CreateOnly
 from region_operator.errors import InvalidInput
+from region_operator.settings import AgentSettings, DatabaseSettings, ManagerSettings, PrepareSettings
 from unit.controller.plan.regions import SPECS, region
 from unit.controller.plan.test_claim import SITE
 from unit.controller.plan.world import World
@@ -234,3 +236,22 @@ def test_what_is_no_quantity_is_refused(text):
 def test_no_policies_for_what_is_not_run_here():
     names = [p["metadata"]["name"] for p in network_policies(SITE, database=False, management=False, agent=False)]
     assert names == ["eu-prepare"]
+
+
+PROGRAMS = {"agent": AgentSettings, "manager": ManagerSettings, "prepare": PrepareSettings}
+
+
+def test_every_variable_is_one_that_the_program_reads_and_every_file_is_in_a_mount(manifests, monkeypatch):
+    for container in (item for pod in pod_specs(manifests) for item in pod["containers"] if item["name"] in PROGRAMS):
+        environment = {variable["name"]: variable["value"] for variable in container["env"]}
+        with monkeypatch.context() as patched:
+            for name, value in environment.items():
+                patched.setenv(name, value)
+            read = [DatabaseSettings(), PROGRAMS[container["name"]]()]
+        known = {
+            f"{part.model_config['env_prefix']}{name.upper()}" for part in read for name in type(part).model_fields
+        }
+        assert set(environment) <= known
+        mounts = [mount["mountPath"] for mount in container["volumeMounts"]]
+        for value in (value for part in read for value in part.model_dump().values() if isinstance(value, Path)):
+            assert any(value.is_relative_to(mount) for mount in mounts), value
