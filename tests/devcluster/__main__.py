@@ -3,7 +3,7 @@
 import argparse
 import sys
 
-from devcluster import cluster, images, network
+from devcluster import cluster, images, network, preload
 from devcluster.cluster import Cluster
 from devcluster.toolchain import Unavailable
 
@@ -34,6 +34,7 @@ def _parser() -> argparse.ArgumentParser:
     show.add_argument("--peer", action="store_true", help="one that Pods of this and of linked clusters can use")
     load = command("load-image", "make images usable by Pods; without references: build and load this repository's")
     load.add_argument("refs", nargs="*", metavar="REF")
+    commands.add_parser("image", help="print the reference of the operator's image of the present source")
     link = command("link", "join two clusters by a virtual WAN")
     link.add_argument("other")
     link.add_argument("--megabits", type=int, default=0, help="bandwidth in each direction (default: unlimited)")
@@ -72,9 +73,13 @@ def _kubeconfig(options: argparse.Namespace) -> None:
 
 
 def _load_image(options: argparse.Namespace) -> None:
-    refs = options.refs or list(images.build())
+    refs = options.refs or list(preload.build())
     Cluster.find(options.name).load(*refs)
     print("\n".join(refs))
+
+
+def _image(options: argparse.Namespace) -> None:
+    print(images.references().operator)
 
 
 def _link(options: argparse.Namespace) -> None:

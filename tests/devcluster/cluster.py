@@ -13,7 +13,7 @@ from pathlib import Path
 from subprocess import DEVNULL, PIPE
 from typing import IO
 
-from devcluster import images, toolchain
+from devcluster import images, preload, toolchain
 from devcluster.layout import API_PORT, DNS_READY_PORT, MAX_CLUSTERS, Layout, registry
 from devcluster.pki import Authority
 from devcluster.programs import write_configuration
@@ -23,6 +23,8 @@ from devcluster.toolchain import Unavailable, run, until
 
 class Cluster:
     """A cluster that runs."""
+
+    masquerades = False
 
     def __init__(self, layout: Layout) -> None:
         self._layout = layout
@@ -44,8 +46,8 @@ class Cluster:
     other = find
 
     @classmethod
-    def up(cls, name: str) -> "Cluster":
-        """Start a cluster, unless it runs already, and wait until it is ready."""
+    def up(cls, name: str, *, owner: int = 0) -> "Cluster":
+        """Start a cluster unless it runs, and wait until it is ready; it ends with process ``owner``, if given."""
         if not re.fullmatch(r"[a-z][a-z0-9-]{0,29}", name):
             raise Unavailable(
                 f"cluster name {name!r}: at most 30 lower-case letters, digits and dashes, a letter first"
@@ -55,7 +57,9 @@ class Cluster:
         programs = toolchain.node_programs()
         with step(f"cluster {name}: starting Kubernetes", usually_s=8):
             with registry() as living:
-                layout = next((one for one in living if one.name == name), None) or _start(name, living, programs)
+                layout = next((one for one in living if one.name == name), None) or _start(
+                    name, living, programs, owner
+                )
             cluster = cls(layout)
             with (layout.directory / "log/node.log").open() as log:  # can be read even when the cluster is gone again
                 cluster._wait_until_ready(log)
@@ -64,7 +68,7 @@ class Cluster:
     def down(self) -> None:
         down(self.name)
 
-    def kubectl(self, *arguments: str, stdin: str = "") -> str:
+    def kubectl(self, *arguments: str | Path, stdin: str = "") -> str:
         return run(toolchain.kubectl(), "--kubeconfig", self.kubeconfig, *arguments, input=stdin)
 
     def in_node(self, *command: str, stdin: str = "") -> str:
@@ -106,6 +110,9 @@ class Cluster:
     def unlink(self, other: "Cluster") -> None:
         """Take the virtual WAN away; one end takes the other with it."""
         self.in_node("ip", "link", "delete", other._layout.wan)
+
+    def build(self) -> images.Images:
+        return preload.build()
 
     def load(self, *refs: str) -> None:
         """Make images that were built usable by Pods (``imagePullPolicy: IfNotPresent``); only what is new is moved."""
@@ -165,7 +172,7 @@ def _living(name: str) -> Layout | None:
     return next((layout for layout in status() if layout.name == name), None)
 
 
-def _start(name: str, living: list[Layout], programs: Path) -> Layout:
+def _start(name: str, living: list[Layout], programs: Path, owner: int) -> Layout:
     used = {layout.number for layout in living}
     number = next((number for number in range(1, MAX_CLUSTERS + 1) if number not in used), 0)
     if not number:
@@ -179,9 +186,10 @@ def _start(name: str, living: list[Layout], programs: Path) -> Layout:
         write_configuration(layout)
         for program, file in (("node", "node"), ("kubectl", "node"), ("forward", "forward")):
             os.link(programs / file, layout.directory / program)
+        preload.give(layout.directory / "files/var-lib/containerd")
         images.write_pause(programs / "pause", layout.directory / "pause.tar")
         os.set_inheritable(listener.fileno(), True)
-        keeper = [sys.executable, "-m", "devcluster.keeper", str(layout.directory), str(listener.fileno())]
+        keeper = [sys.executable, "-m", "devcluster.keeper", str(layout.directory), str(listener.fileno()), str(owner)]
         path = {
             **os.environ,
             "PYTHONPATH": str(Path(__file__).parents[1]),

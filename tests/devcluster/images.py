@@ -52,9 +52,14 @@ class Images:
         return iter((self.operator, self.mariadb))
 
 
+def references() -> Images:
+    """What the images of the present source are called; the operator's tag is a hash of what goes into it."""
+    return Images(operator=f"{OPERATOR}:{_digest()}", mariadb=MARIADB)
+
+
 def build() -> Images:
-    """Build what has changed and return its references; the operator's tag is a hash of what went into it."""
-    images = Images(operator=f"{OPERATOR}:{_digest()}", mariadb=MARIADB)
+    """Build what has changed and return its references."""
+    images = references()
     with _exclusive():
         if images.operator not in _names():
             require_root()
@@ -64,6 +69,12 @@ def build() -> Images:
                 bud = ["bud", "--isolation", "chroot", "--layers", "--build-arg", f"BASE_IMAGE={base}", *_trust()]
                 _buildah(*bud, "--tag", images.operator, str(REPOSITORY))
     return images
+
+
+def large_layers(ref: str) -> list[str]:
+    """Digests of the layers that do not change with every edit of the program: all but the topmost."""
+    digests = [digest for digest, _ in _layers(ref)]
+    return digests[1:] or digests
 
 
 def write_archive(out: IO[bytes], refs: Iterable[str], *, without: set[str]) -> None:

@@ -7,6 +7,7 @@ only waits for the inner one. Whichever survives cleans up; if both are killed a
 import ctypes
 import fcntl
 import os
+import select
 import signal
 import subprocess
 import sys
@@ -23,8 +24,8 @@ PR_SET_PDEATHSIG = 1
 
 
 def main() -> None:
-    """Arguments: the run directory and the number of the listening socket that the API is reached by."""
-    layout, listener = Layout.load(Path(sys.argv[1])), int(sys.argv[2])
+    """Arguments: the run directory, the listening socket that the API is reached by, the process to end with or 0."""
+    layout, listener, owner = Layout.load(Path(sys.argv[1])), int(sys.argv[2]), int(sys.argv[3])
     with (layout.directory / "alive").open("w") as alive:
         fcntl.flock(alive, fcntl.LOCK_EX)
         if os.fork():
@@ -39,12 +40,13 @@ def main() -> None:
             ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
             signal.signal(signal.SIGTERM, lambda *_: sys.exit())
             try:
-                _keep(layout, listener)
+                _keep(layout, listener, owner)
             finally:
                 _end(layout)
 
 
-def _keep(layout: Layout, listener: int) -> None:
+def _keep(layout: Layout, listener: int, owner: int) -> None:
+    ending = [os.pidfd_open(owner)] if owner else []  # becomes readable when the owner ends
     unshare = ["unshare", "--mount", "--net", "--pid", "--uts", "--ipc", "--fork", "--kill-child", "--mount-proc"]
     node = [sys.executable, "-m", "devcluster.node", str(layout.directory), str(listener)]
     outer = subprocess.Popen(["setpriv", "--pdeathsig", "KILL", *unshare, *node], pass_fds=[listener])
@@ -58,7 +60,8 @@ def _keep(layout: Layout, listener: int) -> None:
     while outer.poll() is None:
         with suppress(Unavailable):  # an API that does not answer right now: the cuts stay as they are
             network.refresh(cluster)
-        time.sleep(1)
+        if any(select.select(ending, [], [], 1)):
+            return
 
 
 def _end(layout: Layout) -> None:

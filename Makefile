@@ -1,0 +1,47 @@
+# Targets install what they need and are quick when nothing is missing. `make help` lists them.
+.DEFAULT_GOAL := help
+.PHONY: help demo test check crds bench dev-up dev-down run prepare
+
+# Absolute, because a relative `.venv` in a recipe of another directory would not be found.
+BIN := $(CURDIR)/.venv/bin
+STAMP := .venv/installed-$(shell sha256sum pyproject.toml | cut -c1-12)
+export PYTHONPATH := tests
+DEV := $(BIN)/python -m devcluster
+
+help:  ## this list
+	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
+
+demo: prepare  ## two regions from three manifests, partition and healing included (KEEP=1 leaves it running)
+	@KEEP=$(KEEP) $(BIN)/python -m demo
+
+test: prepare  ## all tests; ARGS="-k name" for some
+	@$(BIN)/pytest $(ARGS)
+
+check: $(STAMP)  ## style, types, layers, generated files
+	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy && $(BIN)/lint-imports
+
+crds: $(STAMP)  ## write the CustomResourceDefinitions again
+	@$(BIN)/region-operator crds crds charts/region-operator/templates/crds
+
+bench: prepare  ## all benchmarks; results in bench/results
+	@for program in bench/*.py; do $(BIN)/python $$program || exit 1; done
+
+dev-up: prepare  ## a cluster to play with, with the images loaded
+	@$(DEV) up dev && $(DEV) load-image dev
+
+dev-down: $(STAMP)  ## end it
+	@$(DEV) down dev
+
+run: $(STAMP)  ## the operator from the working tree against the current context
+	@OPERATOR_NAMESPACE=$${OPERATOR_NAMESPACE:-default} OPERATOR_POD_NAME=$$(hostname) \
+	OPERATOR_IMAGE=$${OPERATOR_IMAGE:-$$($(DEV) image)} $(BIN)/region-operator run
+
+# Everything that takes long the first time: Debian packages, Kubernetes, helm, images. Says what it does.
+prepare: $(STAMP)
+	@$(BIN)/python -m devcluster.sources
+
+$(STAMP): pyproject.toml
+	@echo "  installing Python packages into .venv …"
+	@test -x $(BIN)/python || python3 -m venv .venv
+	@$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	@rm -f .venv/installed-* && touch $@
