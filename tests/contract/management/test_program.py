@@ -73,6 +73,13 @@ def test_without_its_database_key_it_says_so_and_ends(database: DatabaseSettings
     assert "/nowhere/key" in json.loads(line)["message"]
 
 
+def test_a_setting_that_is_no_number_is_named(database: DatabaseSettings) -> None:
+    process = started(environment(database, MANAGER_REGION_ID="x"))
+    _, log = process.communicate(timeout=30)
+    assert process.returncode == 1
+    assert "region_id" in json.loads(log)["message"]
+
+
 def await_ready(url: str, process: "subprocess.Popen[str]") -> None:
     deadline = time.monotonic() + 30
     while time.monotonic() < deadline:

@@ -6,7 +6,6 @@ import contextlib
 import logging
 import signal
 import ssl
-import sys
 from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -14,9 +13,9 @@ from pathlib import Path
 from typing import Final
 
 from aiohttp import web
-from pythonjsonlogger.json import JsonFormatter
+from pydantic import ValidationError
 
-from region_operator import __version__
+from region_operator import __version__, json_logs
 from region_operator.errors import InvalidInput
 from region_operator.management.commands.call import Services
 from region_operator.management.commands.catalogue import COMMANDS
@@ -46,10 +45,10 @@ class Running:
 
 def main(_: argparse.Namespace) -> int:
     """Serve until SIGTERM or SIGINT."""
-    _log_as_json()
+    json_logs.configure(program="manager")
     try:
         asyncio.run(_serve(ManagerSettings(), DatabaseSettings()))
-    except InvalidInput as error:
+    except (InvalidInput, ValidationError) as error:
         log.error("cannot start: %s", error)  # noqa: TRY400 - the message says it all
         return 1
     return 0
@@ -161,9 +160,3 @@ def _content(path: Path) -> bytes:
         raise InvalidInput(
             field=str(path), problem=f"cannot be read ({error.strerror})", remedy="mount its Secret"
         ) from error
-
-
-def _log_as_json() -> None:
-    handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(JsonFormatter("%(asctime)s %(levelname)s %(name)s %(message)s"))
-    logging.basicConfig(level=logging.INFO, handlers=[handler])
