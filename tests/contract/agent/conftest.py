@@ -1,16 +1,15 @@
 """Regions in memory and over MariaDB, with real TLS, real HTTP and the operator's real client."""
 
-import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 
+import pytest
 import pytest_asyncio
 
 from contract.agent.cable import Cable
 from contract.agent.certificates import Authority
-from contract.agent.databases import Database
 from contract.agent.management import RegionList
-from contract.agent.regions import Operator, Pair, Region
+from contract.agent.regions import Operator, Pair, Region, running_pair
 from contract.mariadb import MariaDBServer
 from unit.replication_agent.memory_store import MemoryStore
 
@@ -72,30 +71,15 @@ async def cable_to() -> AsyncIterator[Callable[[Region], Awaitable[Cable]]]:
         await cable.close()
 
 
-@pytest_asyncio.fixture
-async def database_region(mariadb: MariaDBServer, make_region: MakeRegion, tmp_path: Path) -> AsyncIterator[MakeRegion]:
-    """``await database_region(1)``: a prepared region over a real database, not started."""
-    databases: list[Database] = []
-
-    async def make(region_id: int) -> Region:
-        database = Database(mariadb, mariadb.fresh_schemas(), region_id, tmp_path / f"database-{region_id}")
-        await asyncio.to_thread(database.prepare)
-        region = await make_region(region_id, open_store=database.open_store)
-        region.database = database
-        databases.append(database)
-        return region
-
-    yield make
-    for database in databases:
-        database.close()
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def standing_pair(mariadb: MariaDBServer, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Pair]:
+    """Two prepared regions whose agents run; made once, because preparing and peering take most of a test's time."""
+    async with running_pair(mariadb, tmp_path_factory.mktemp("pair")) as pair:
+        yield pair
 
 
-@pytest_asyncio.fixture
-async def pair(database_region: MakeRegion, operator: Operator, cable_to) -> AsyncIterator[Pair]:
-    """Two regions over real databases that stream to each other; what region 1 pulls runs through ``pair.cable``."""
-    one, two = await database_region(1), await database_region(2)
-    pair = Pair(one, two, operator, await cable_to(two))
-    await one.start()
-    await two.start()
-    await pair.peer()
-    yield pair
+@pytest_asyncio.fixture(loop_scope="module")
+async def pair(standing_pair: Pair) -> AsyncIterator[Pair]:
+    """Two regions that stream to each other; what region 1 pulls runs through ``pair.cable``."""
+    await standing_pair.restore()
+    yield standing_pair

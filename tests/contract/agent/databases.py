@@ -60,13 +60,12 @@ class Database:
             "admin_credentials_directory": secret(self.directory / "cloud-admin", username="admin", password="first"),
             "management_api_directory": secret(self.directory / "api", apiKey="api-key", secretKey="secret-key"),
         }
-        settings = PrepareSettings(
-            region_id=self.region_id,
-            region_name=f"region-{self.region_id}",
-            management_endpoint=f"http://cloud-{self.region_id}.test/client/",
-            **{**names, **changes},
-        )
-        return prepare.run(settings, self.settings("admin"))
+        declared = {
+            "region_id": self.region_id,
+            "region_name": f"region-{self.region_id}",
+            "management_endpoint": f"http://cloud-{self.region_id}.test/client/",
+        }
+        return prepare.run(PrepareSettings(**{**declared, **names, **changes}), self.settings("admin"))
 
     def open_store(self, **arguments: Any) -> RegionStore:
         return RegionStore.open(address_of(self.settings()), **arguments)

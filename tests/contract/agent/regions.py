@@ -2,15 +2,22 @@
 
 import asyncio
 import contextlib
+import os
 import socket
+import subprocess
+import sys
 import time
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+
+from pydantic_settings import BaseSettings
 
 from contract.agent.cable import Cable
 from contract.agent.certificates import FLEET_UID, Authority, mount
 from contract.agent.databases import DATABASE_KEY, Database
 from contract.agent.management import RegionList
+from contract.mariadb import MariaDBServer
 from region_operator import naming
 from region_operator.api.agent import (
     AgentStatus,
@@ -87,11 +94,38 @@ class Region:
         self.agent = Agent(self.settings(), open_store=self.open_store, key_file=self.key_file)
         self._task = asyncio.create_task(self.agent.run(self._stop))
 
+    async def ensure_running(self) -> None:
+        if self._task is None:
+            await self.start()
+
+    async def restart(self) -> None:
+        await self.stop()
+        await self.start()
+
     async def stop(self) -> None:
         self._stop.set()
         if self._task is not None:
             await asyncio.wait_for(self._task, 10)
             self._task = None
+
+    @contextlib.contextmanager
+    def process(self) -> Iterator[None]:
+        """The agent as a program of its own, killed without warning at the end of the block."""
+        assert self.database is not None
+        environment = {
+            **os.environ,
+            **_environment("AGENT_", self.settings()),
+            **_environment("DATABASE_", self.database.settings()),
+            "PYTHONPATH": os.pathsep.join(sys.path),
+        }
+        command = [sys.executable, "-m", "region_operator", "agent"]
+        with (self.directory / "agent.log").open("ab") as log:
+            running = subprocess.Popen(command, env=environment, stdout=log, stderr=log)
+        try:
+            yield
+        finally:
+            running.kill()
+            running.wait()
 
     def peer(self, *, port: int) -> Peer:
         return Peer(
@@ -159,33 +193,91 @@ def link_to(
 
 @dataclass
 class Pair:
-    """Two peered regions."""
+    """Two peered regions; ``uid`` is that of their present peering."""
 
     one: Region
     two: Region
     operator: Operator
     cable: Cable
+    uid: str = PEERING
+    epoch: int = 0
 
     def links(self, state: str = "Active", **limits: int) -> tuple[Link, Link]:
         return (
-            link_to(self.two, port=self.cable.port, state=state, **limits),
-            link_to(self.one, state=state, **limits),
+            link_to(self.two, port=self.cable.port, state=state, uid=self.uid, **limits),
+            link_to(self.one, state=state, uid=self.uid, **limits),
         )
 
-    async def peer(self, state: str = "Active", *, epoch: int = 1, **limits: int) -> None:
+    async def peer(self, state: str = "Active", **limits: int) -> None:
+        self.epoch += 1
         of_one, of_two = self.links(state, **limits)
-        await self.operator.configure(self.one, self.one.document(of_one, epoch=epoch))
-        await self.operator.configure(self.two, self.two.document(of_two, epoch=epoch))
+        await self.operator.configure(self.one, self.one.document(of_one, epoch=self.epoch))
+        await self.operator.configure(self.two, self.two.document(of_two, epoch=self.epoch))
         if state == "Active":
             await self.in_sync()
 
-    async def in_sync(self, *, within_s: float = 10.0) -> None:
+    async def restore(self) -> None:
+        """Bring the pair back to where a test may begin: running, peered, in sync."""
+        self.cable.heal()
+        for region in (self.one, self.two):
+            region.key_file.write_bytes(DATABASE_KEY)
+            await region.ensure_running()
+        for region in (self.one, self.two):
+            status = await eventually(lambda region=region: self.operator.status(region))
+            if self.uid in status.left_peerings:
+                self.uid += "+"
+        await self.peer()
+
+    async def in_sync(self, *, within_s: float = 20.0) -> None:
         for region in (self.one, self.two):
             await eventually(lambda region=region: self.is_in_sync(region), within_s=within_s)
 
     async def is_in_sync(self, region: Region) -> bool:
-        link = await self.operator.link(region)
+        link = await self.operator.link(region, self.uid)
         return link is not None and (link.state, link.lag_ms, link.pending_changes) == ("Streaming", 0, 0)
+
+    async def link(self, region: Region) -> LinkStatus:
+        link = await self.operator.link(region, self.uid)
+        assert link is not None
+        return link
+
+    async def has_left(self, region: Region) -> bool:
+        return self.uid in (await self.operator.status(region)).left_peerings
+
+
+@contextlib.asynccontextmanager
+async def running_pair(server: MariaDBServer, directory: Path) -> AsyncIterator[Pair]:
+    """Two prepared regions over ``server`` with agents that run, not peered yet."""
+    authority = Authority()
+    operator = Operator(authority)
+    async with contextlib.AsyncExitStack() as stack:
+        databases = [Database(server, server.fresh_schemas(), number, directory / f"{number}") for number in (1, 2)]
+        regions = [await database_region(database, authority, stack) for database in databases]
+        cable = await Cable(regions[1].port).open()
+        stack.push_async_callback(cable.close)
+        stack.push_async_callback(operator.client.close)
+        for region in regions:
+            await region.start()
+            stack.push_async_callback(region.stop)
+        yield Pair(*regions, operator, cable)
+
+
+async def database_region(database: Database, authority: Authority, stack: contextlib.AsyncExitStack) -> Region:
+    """A prepared region that is not started; ``stack`` takes what is to be closed."""
+    stack.callback(database.close)
+    await asyncio.to_thread(database.prepare)
+    number = database.region_id
+    management = await RegionList((number, f"region-{number}", f"http://cloud-{number}.test/client/")).open()
+    stack.push_async_callback(management.close)
+    directory = database.directory / "agent-files"
+    directory.mkdir()
+    region = Region(number, directory, authority, database.open_store, management, database=database)
+    region.prepare_files()
+    return region
+
+
+def _environment(prefix: str, settings: BaseSettings) -> dict[str, str]:
+    return {prefix + name.upper(): str(value) for name, value in settings.model_dump(exclude_none=True).items()}
 
 
 async def eventually(look, *, within_s: float = 10.0, step_s: float = 0.01):

@@ -7,11 +7,13 @@ import uuid
 
 import pytest
 
-from contract.agent.regions import PEERING, Pair, eventually
+from contract.agent.regions import Pair, eventually
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 
 def new(name: str = "eu") -> tuple[str, str]:
-    return str(uuid.uuid4()), name
+    return str(uuid.uuid4()), f"{name}-{uuid.uuid4().hex[:6]}"
 
 
 async def test_a_row_written_here_is_found_there_within_tens_of_milliseconds(pair: Pair, capsys) -> None:
@@ -56,24 +58,24 @@ async def test_concurrent_changes_of_different_fields_merge(pair: Pair) -> None:
     await eventually(lambda: pair.two.database.domain(key))
     pair.cable.cut()
     pair.one.database.run("UPDATE domain SET network_domain = 'eu.test' WHERE uuid = %s", key)
-    pair.two.database.run("UPDATE domain SET name = 'europe', path = '/europe/' WHERE uuid = %s", key)
+    pair.two.database.run("UPDATE domain SET name = %s, path = %s WHERE uuid = %s", f"x{name}", f"/x{name}/", key)
     pair.cable.heal()
     for region in (pair.one, pair.two):
-        await eventually(lambda region=region: region.database.domain(key) == ("europe", "/europe/", "eu.test"))
+        await eventually(lambda region=region: region.database.domain(key) == (f"x{name}", f"/x{name}/", "eu.test"))
 
 
 async def test_a_parent_that_comes_later_in_the_feed_is_fetched(pair: Pair) -> None:
-    await pair.peer("Suspended", epoch=2)
-    (parent, _), (child, _) = new("eu"), new("west")
-    pair.two.database.add_domain(parent, "eu")
+    await pair.peer("Suspended")
+    (parent, eu), (child, _) = new("eu"), new("west")
+    pair.two.database.add_domain(parent, eu)
     await folded(pair.two)
     pair.two.database.add_domain(child, "west", parent=parent)
     await folded(pair.two)
     pair.two.database.run("UPDATE domain SET network_domain = 'moved.to.the.head' WHERE uuid = %s", parent)
     await folded(pair.two)
-    await pair.peer(epoch=3, batch_rows=1)
-    assert pair.one.database.domain(child) == ("west", "/eu/west/", None)
-    assert (await pair.operator.link(pair.one)).parked == 0
+    await pair.peer(batch_rows=1)
+    assert pair.one.database.domain(child) == ("west", f"/{eu}/west/", None)
+    assert (await pair.link(pair.one)).parked == 0
 
 
 async def folded(region) -> None:
@@ -82,14 +84,14 @@ async def folded(region) -> None:
 
 
 async def test_a_suspended_link_rests_and_goes_on_where_it_stood(pair: Pair) -> None:
-    await pair.peer("Suspended", epoch=2)
-    link = await pair.operator.link(pair.one)
+    await pair.peer("Suspended")
+    link = await pair.link(pair.one)
     assert (link.state, link.reason) == ("Suspended", "Suspended")
     key, name = new()
     pair.two.database.add_domain(key, name)
     await asyncio.sleep(0.5)
     assert pair.one.database.domain(key) is None
-    await pair.peer(epoch=3)
+    await pair.peer()
     assert pair.one.database.domain(key) is not None
 
 
@@ -99,44 +101,44 @@ async def test_a_cut_cable_is_named_and_healing_leaves_no_lag(pair: Pair) -> Non
     pair.two.database.add_domain(key, name)
 
     async def broken():
-        link = await pair.operator.link(pair.one)
+        link = await pair.link(pair.one)
         return link if link.state == "Broken" else None
 
     link = await eventually(broken)
     assert link.reason == "ProbeTimeout"
     assert link.contact_age_ms >= 4000
     assert link.lag_ms is None
-    other = await pair.operator.link(pair.two)
+    other = await pair.link(pair.two)
     assert other.state == "Streaming"  # the other direction was not cut
     pair.cable.heal()
+    await eventually(lambda: pair.one.database.domain(key))
     await pair.in_sync()
-    assert pair.one.database.domain(key) is not None
 
 
 async def test_a_peer_that_is_away_is_named_and_found_again(pair: Pair) -> None:
     await pair.two.stop()
 
     async def refused() -> bool:
-        link = await pair.operator.link(pair.one)
+        link = await pair.link(pair.one)
         return link.state == "Broken" and link.reason == "ConnectionRefused"
 
     await eventually(refused)
     key, name = new()
     pair.two.database.add_domain(key, name)
     await pair.two.start()
+    await eventually(lambda: pair.one.database.domain(key))
     await pair.in_sync()
-    assert pair.one.database.domain(key) is not None
 
 
 @pytest.mark.rule("OPERATOR 16")
 async def test_the_configuration_outlives_the_agent_and_needs_no_operator(pair: Pair) -> None:
     before = await pair.operator.status(pair.one)
-    await pair.one.stop()
-    await pair.two.stop()
     key, name = new()
+    for region in (pair.one, pair.two):
+        await region.stop()
     pair.two.database.add_domain(key, name)
-    await pair.one.start()
-    await pair.two.start()
+    for region in (pair.one, pair.two):
+        await region.start()
     await eventually(lambda: pair.one.database.domain(key))
     after = await pair.operator.status(pair.one)
     assert (after.configuration_etag, after.claim) == (before.configuration_etag, before.claim)
@@ -145,6 +147,8 @@ async def test_the_configuration_outlives_the_agent_and_needs_no_operator(pair: 
 
 async def test_a_restart_of_the_database_server_is_survived(pair: Pair, mariadb) -> None:
     await asyncio.to_thread(mariadb.restart)
+    for region in (pair.one, pair.two):
+        region.database.close()  # the test's own connection
     key, name = new()
     pair.two.database.add_domain(key, name)
     await eventually(lambda: pair.one.database.domain(key), within_s=20)
@@ -154,15 +158,14 @@ async def test_a_restart_of_the_database_server_is_survived(pair: Pair, mariadb)
 
 @pytest.mark.rule("OPERATOR 10")
 async def test_no_row_flows_between_regions_with_different_keys(pair: Pair) -> None:
-    await pair.two.stop()
     pair.two.key_file.write_bytes(b"another key")
-    await pair.two.start()
+    await pair.two.restart()
     key, name = new()
     pair.one.database.add_domain(key, name)
     pair.two.database.add_domain(*new("other"))
 
     async def refused(region) -> bool:
-        link = await pair.operator.link(region)
+        link = await pair.link(region)
         return link.state == "Broken" and link.reason == "PeerRefused" and "KeyMismatch" in link.message
 
     for region in (pair.one, pair.two):
@@ -175,7 +178,7 @@ async def test_no_row_flows_between_regions_with_different_keys(pair: Pair) -> N
 @pytest.mark.rule("OPERATOR 11")
 async def test_the_management_servers_learn_each_other(pair: Pair) -> None:
     async def registered(region) -> bool:
-        return (await pair.operator.link(region)).registered is True
+        return (await pair.link(region)).registered is True
 
     for region, other in ((pair.one, pair.two), (pair.two, pair.one)):
         await eventually(lambda region=region: registered(region))
@@ -187,32 +190,26 @@ async def test_leaving_takes_everything_along_and_is_remembered(pair: Pair) -> N
     keys = [new("one-last"), new("two-last")]
     pair.one.database.add_domain(*keys[0])
     pair.two.database.add_domain(*keys[1])
-    await pair.peer("Leaving", epoch=2)
-
-    async def left(region) -> bool:
-        return (await pair.operator.status(region)).left_peerings == [PEERING]
+    await pair.peer("Leaving")
 
     for region, other in ((pair.one, pair.two), (pair.two, pair.one)):
-        await eventually(lambda region=region: left(region))
+        await eventually(lambda region=region: pair.has_left(region))
         assert other.id not in region.management.regions
         assert (await pair.operator.status(region)).links == []
     assert pair.two.database.domain(keys[0][0])
     assert pair.one.database.domain(keys[1][0])
-    await pair.one.stop()
-    await pair.one.start()
-    await eventually(lambda: left(pair.one))
+    await pair.one.restart()
+    await eventually(lambda: pair.has_left(pair.one))
 
 
 @pytest.mark.rule("OPERATOR 8")
 async def test_a_dead_peer_does_not_keep_a_region_from_leaving(pair: Pair) -> None:
     await pair.two.stop()
     of_one, _ = pair.links("Leaving", drain=1)
-    await pair.operator.configure(pair.one, pair.one.document(of_one, epoch=2))
+    pair.epoch += 1
+    await pair.operator.configure(pair.one, pair.one.document(of_one, epoch=pair.epoch))
 
-    async def left() -> bool:
-        return (await pair.operator.status(pair.one)).left_peerings == [PEERING]
-
-    await eventually(left)
+    await eventually(lambda: pair.has_left(pair.one))
     assert pair.two.id not in pair.one.management.regions
 
 
@@ -224,3 +221,31 @@ async def test_preparing_again_beside_running_agents_disturbs_nothing(pair: Pair
     assert "checked" in await again
     for key, _ in keys:
         await eventually(lambda key=key: pair.two.database.domain(key))
+
+
+@pytest.mark.rule("ENGINE 19")
+async def test_an_agent_that_is_killed_in_the_middle_of_a_copy_goes_on_where_it_stood(pair: Pair) -> None:
+    await pair.one.stop()
+    prefix = uuid.uuid4().hex[:6]
+    pair.two.database.run(
+        "INSERT INTO domain (uuid, name, parent, owner, path, level, created)"
+        " SELECT UUID(), CONCAT(%s, seq), 1, 2, CONCAT('/', %s, seq, '/'), 1, UTC_TIMESTAMP() FROM seq_1_to_1500",
+        *(prefix, prefix),
+    )
+    await folded(pair.two)
+    counted = f"SELECT COUNT(*) FROM domain WHERE name LIKE '{prefix}%%'"
+
+    def arrived() -> int:
+        return pair.one.database.run(counted)[0][0]
+
+    killed_at = []
+    with pair.one.process():
+        killed_at.append(await eventually(arrived, within_s=30))
+    with pair.one.process():
+        await eventually(lambda: arrived() > killed_at[0], within_s=30)
+        killed_at.append(arrived())
+    assert killed_at[0] < 1500
+    await pair.one.start()
+    await eventually(lambda: arrived() == 1500, within_s=30)
+    await pair.in_sync()
+    assert (await pair.link(pair.one)).parked == 0

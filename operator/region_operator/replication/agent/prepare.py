@@ -12,7 +12,7 @@ import contextlib
 import logging
 import secrets
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 from pydantic import ValidationError
@@ -22,7 +22,7 @@ from region_operator.errors import InvalidInput, Refused, Unavailable
 from region_operator.management.store import connection as business
 from region_operator.management.store import schema as business_schema
 from region_operator.replication.agent.database_address import address_of, credentials
-from region_operator.replication.store import install, users
+from region_operator.replication.store import install, preparing, users
 from region_operator.replication.store.connections import Address, Session, connect
 from region_operator.settings import DatabaseSettings, PrepareSettings
 
@@ -34,8 +34,6 @@ MESSAGE_LIMIT = 1024  # Kubernetes keeps 4096 bytes
 WAIT_FOR_DATABASE_S = 300.0
 WAIT_FOR_LOGIN_S = 60.0  # a first start sets the admin's password shortly after the port opens
 LOOK_INTERVAL_S = 0.5
-LOCK_NAME = "region-operator prepare"
-LOCK_TIMEOUT_S = 120
 
 
 def main(_: argparse.Namespace) -> int:
@@ -57,8 +55,10 @@ def main(_: argparse.Namespace) -> int:
 
 def run(settings: PrepareSettings, database: DatabaseSettings) -> str:
     """Prepare the database; return one sentence about what was done."""
-    admin = _admin_address(database)
-    with _alone(admin) as session:
+    admin = address_of(database)
+    with contextlib.closing(awaited(lambda: connect(admin))) as session:
+        preparing.alone(session)
+        preparing.check_region(session, sync_schema=admin.sync_schema, region_id=settings.region_id)
         if settings.business_schema == "Create":
             _make_business_schema(settings, database)
         installed = install.install(admin, region_id=settings.region_id, mint=lambda: secrets.randbits(63))
@@ -73,33 +73,6 @@ def run(settings: PrepareSettings, database: DatabaseSettings) -> str:
     first = "installed" if installed.previous_version is None else "checked"
     locked = f", {len(retired)} former users locked" if retired else ""
     return f"region_sync {first}, {installed.genesis_rows} rows given a first version, users {names} set{locked}"
-
-
-def _admin_address(database: DatabaseSettings) -> Address:
-    found = address_of(database)
-    return Address(
-        host=found.host,
-        user=found.user,
-        password=found.password,
-        port=found.port,
-        business_schema=found.business_schema,
-        sync_schema=found.sync_schema,
-        tls_mode=found.tls_mode,
-        ca_file=found.ca_file,
-    )
-
-
-@contextlib.contextmanager
-def _alone(admin: Address) -> Iterator[Session]:
-    """A session of the admin, while no other run of this program works on the same server."""
-    session = awaited(lambda: connect(admin))
-    try:
-        row = session.one("SELECT GET_LOCK(%s, %s)", (LOCK_NAME, LOCK_TIMEOUT_S))
-        if row is None or row[0] != 1:
-            raise Unavailable(reason="PrepareRunning", message="another run of prepare is still working")
-        yield session
-    finally:
-        session.close()
 
 
 def awaited(
