@@ -58,8 +58,10 @@ class AgentObserver:
         supervisor: Supervisor | None = None,
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], Awaitable[object]] = asyncio.sleep,
+        first_answer_s: float = FIRST_ANSWER_S,
     ) -> None:
         self._client, self._on_news, self._clock, self._sleep = client, on_news, clock, sleep
+        self._first_answer_s = first_answer_s
         self._supervisor = supervisor or Supervisor(backoff=Backoff(base_s=1.0, cap_s=15.0), steady_s=5.0)
         self._watched: dict[Key, _Watched] = {}
 
@@ -80,7 +82,7 @@ class AgentObserver:
         watched = self._watched[key]
         self._supervisor.spawn(str(key), lambda process: self._poll(key, process))
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(FIRST_ANSWER_S):
+            async with asyncio.timeout(self._first_answer_s):
                 await watched.asked.wait()
 
     async def forget(self, key: Key) -> None:
