@@ -180,6 +180,8 @@ class RegionReconciler:
         unseen = Unknown("NotObserved", "the Region was not looked at yet")
         found = []
         for entry in self._ports.fleet.of_kind(REGION, namespace):
+            if entry.deleting:
+                continue  # it serves nobody any more, and its agent may be gone already
             sighting = self._ports.fleet.sighting(namespace, entry.key.name)
             found.append(sighting.trust if sighting else facts.TrustHolder(entry.key.name, unseen, unseen))
         return tuple(found)
@@ -254,5 +256,5 @@ def _holds_claim(region: Region, seen: RegionFacts, hub: str) -> Fact[bool]:
 
 def _holds_key(region: Region, seen: RegionFacts) -> Fact[bool]:
     if isinstance(seen.children, Unknown):
-        return seen.children
+        return seen.children if region.status.claim else False  # without a claim nothing was ever made there
     return naming.database_key(region.metadata.name) in seen.children.secrets
