@@ -126,19 +126,19 @@ def test_a_cut_holds_for_pods_that_are_started_anew(cluster, pair, links, wait_f
 
 @pytest.fixture
 def abroad(second_cluster, second_namespace, second_images):
+    """A Pod in the linked cluster: that cluster and the Pod's namespace."""
     deploy(second_cluster, second_namespace, "abroad", second_images.mariadb)
-    return second_namespace
+    return second_cluster, second_namespace
 
 
-def test_linked_clusters_reach_each_others_node_ports_until_the_cable_is_cut(
-    cluster, second_cluster, pair, abroad, links
-):
-    there, here = node_port(second_cluster, abroad, "abroad"), node_port(cluster, pair, "left")
+def test_linked_clusters_reach_each_others_node_ports_until_the_cable_is_cut(cluster, pair, abroad, links):
+    second, namespace = abroad
+    there, here = node_port(second, namespace, "abroad"), node_port(cluster, pair, "left")
     assert ask(cluster, pair, "left", there) == "abroad"
-    assert ask(second_cluster, abroad, "abroad", here) == "left"
-    links.cut(f"{pair}/app=left", f"{second_cluster.name}:{abroad}/app=abroad")
+    assert ask(second, namespace, "abroad", here) == "left"
+    links.cut(f"{pair}/app=left", f"{second.name}:{namespace}/app=abroad")
     assert ask(cluster, pair, "left", there) == "TimeoutError"
-    assert ask(second_cluster, abroad, "abroad", here) == "TimeoutError"
+    assert ask(second, namespace, "abroad", here) == "TimeoutError"
     assert ask(cluster, pair, "right", there) == "abroad"
     links.heal()
     assert ask(cluster, pair, "left", there) == "abroad"

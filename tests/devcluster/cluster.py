@@ -83,19 +83,8 @@ class Cluster:
         ours, theirs = self._layout, other._layout
         if theirs.wan in self.in_node("ip", "-brief", "link"):
             self.unlink(other)
-        ends = [
-            theirs.wan,
-            "netns",
-            str(ours.pid("init")),
-            "type",
-            "veth",
-            "peer",
-            "name",
-            ours.wan,
-            "netns",
-            str(theirs.pid("init")),
-        ]
-        run("ip", "link", "add", *ends)
+        ends = f"{theirs.wan} netns {ours.pid('init')} type veth peer name {ours.wan} netns {theirs.pid('init')}"
+        run("ip", "link", "add", *ends.split())
         for near, far in ((self, other), (other, self)):
             device, gateway = far._layout.wan, far.node_address
             near.in_node("ip", "link", "set", device, "up")

@@ -141,6 +141,8 @@ def node_programs() -> Path:
                 env=_go_environment(CGO_ENABLED="0"),
             )
             (half / "kubectl").symlink_to("node")
+            for old in {*CACHE.glob("kubernetes-*")} - {half}:
+                shutil.rmtree(old)
             half.rename(home)
     return home
 
