@@ -12,6 +12,7 @@ from region_operator.controller.fleet import REGION
 from region_operator.controller.observe.peerings import PeeringObserver
 from region_operator.controller.plan import peering as plan
 from region_operator.controller.reconcile.publish import StatusWriter
+from region_operator.controller.reconcile.reading import read
 from region_operator.controller.status.lag import LagMemory
 from region_operator.controller.status.peering import peering_status
 from region_operator.kubernetes import kinds
@@ -53,7 +54,9 @@ class PeeringReconciler:
             self._unseen_since.pop(key, None)
             self._writer.forget(key)
             return Done()
-        peering = RegionPeering.parse(body)
+        peering = await read(RegionPeering, kinds.REGION_PEERING, body, writer=self._writer, now=self._now())
+        if peering is None:
+            return Done()
         facts = await self._observer.facts(peering)
         act = plan.act(facts)
         if act != "Nothing":

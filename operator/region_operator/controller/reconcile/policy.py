@@ -10,6 +10,7 @@ from region_operator.controller.fleet import REGION, Entry, Fleet
 from region_operator.controller.observe.agents import AgentObserver
 from region_operator.controller.observe.policies import judged
 from region_operator.controller.reconcile.publish import StatusWriter
+from region_operator.controller.reconcile.reading import read
 from region_operator.controller.status.policy import policy_status
 from region_operator.kubernetes import kinds
 from region_operator.kubernetes.cluster import Cluster
@@ -39,7 +40,9 @@ class PolicyReconciler:
         if body is None:
             self._writer.forget(key)
             return Done()
-        policy = SyncPolicy.parse(body)
+        policy = await read(SyncPolicy, kinds.SYNC_POLICY, body, writer=self._writer, now=self._now())
+        if policy is None:
+            return Done()
         verdict = judged(policy, poll_s=self._poll_s)
         rules_hash = effective_rules(policy.spec).hash
         status = policy_status(
