@@ -49,9 +49,9 @@ class Identity:
         """Return this identity that believes further CAs too (while a CA is being rotated)."""
         return Identity("\n".join([self.ca_pem, *more_ca_pem]), self.certificate_pem, self.key_pem)
 
-    def ca_fingerprints(self) -> list[str]:
-        found = {fingerprint(der(ca)) for ca in _certificates(self.ca_pem, field_name=CA_FILE)}
-        return sorted(found)
+    @cached_property
+    def ca_fingerprints(self) -> tuple[str, ...]:
+        return tuple(sorted({fingerprint(der(ca)) for ca in _certificates(self.ca_pem, field_name=CA_FILE)}))
 
 
 def read_identity(directory: Path) -> Identity:

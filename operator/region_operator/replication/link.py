@@ -19,7 +19,7 @@ from region_operator.replication.link_facts import LinkFacts
 from region_operator.replication.model.lag import START, Cursor, History
 
 MAX_FETCH_ROUNDS = 64  # how long a chain of missing parents is followed at once; the rest is parked and retried
-ROWS_PER_FETCH = 500
+ROWS_PER_FETCH = 200  # as many as a store answers at once
 LEAVE_LOOK_S = 0.1
 
 

@@ -33,7 +33,7 @@ MAX_HEAD_BYTES: Final = 256 * 1024
 MAX_PAGE_BYTES: Final = 32 * 1024 * 1024  # a row is sent whole, so this bounds a row too
 MAX_QUESTION_BYTES: Final = 1024 * 1024
 MAX_PAGE_ROWS: Final = 20_000
-MAX_ROWS_ASKED: Final = 1000
+MAX_ROWS_ASKED: Final = 200
 DEFLATE_FROM_BYTES: Final = 2048
 
 BY_RULE: Final = frozenset({"KeyMismatch", "NotPeered", "PeeringWasLeft", "Suspended"})

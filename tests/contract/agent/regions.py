@@ -109,7 +109,7 @@ class Region:
             self._task = None
 
     @contextlib.contextmanager
-    def process(self) -> Iterator[None]:
+    def process(self) -> "Iterator[subprocess.Popen[bytes]]":
         """The agent as a program of its own, killed without warning at the end of the block."""
         assert self.database is not None
         environment = {
@@ -122,7 +122,7 @@ class Region:
         with (self.directory / "agent.log").open("ab") as log:
             running = subprocess.Popen(command, env=environment, stdout=log, stderr=log)
         try:
-            yield
+            yield running
         finally:
             running.kill()
             running.wait()
@@ -220,7 +220,9 @@ class Pair:
         """Bring the pair back to where a test may begin: running, peered, in sync."""
         self.cable.heal()
         for region in (self.one, self.two):
-            region.key_file.write_bytes(DATABASE_KEY)
+            if region.key_file.read_bytes() != DATABASE_KEY:  # read once, at the start of an agent
+                await region.stop()
+                region.key_file.write_bytes(DATABASE_KEY)
             await region.ensure_running()
         for region in (self.one, self.two):
             status = await eventually(lambda region=region: self.operator.status(region))

@@ -1,13 +1,14 @@
 """Two real agents over two real databases: what is written in one region is found in the other."""
 
 import asyncio
+import dataclasses
 import statistics
 import time
 import uuid
 
 import pytest
 
-from contract.agent.regions import Pair, eventually
+from contract.agent.regions import Pair, eventually, free_port
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -229,7 +230,7 @@ async def test_an_agent_that_is_killed_in_the_middle_of_a_copy_goes_on_where_it_
     prefix = uuid.uuid4().hex[:6]
     pair.two.database.run(
         "INSERT INTO domain (uuid, name, parent, owner, path, level, created)"
-        " SELECT UUID(), CONCAT(%s, seq), 1, 2, CONCAT('/', %s, seq, '/'), 1, UTC_TIMESTAMP() FROM seq_1_to_1500",
+        " SELECT UUID(), CONCAT(%s, seq), 1, 2, CONCAT('/', %s, seq, '/'), 1, UTC_TIMESTAMP() FROM seq_1_to_800",
         *(prefix, prefix),
     )
     await folded(pair.two)
@@ -244,8 +245,34 @@ async def test_an_agent_that_is_killed_in_the_middle_of_a_copy_goes_on_where_it_
     with pair.one.process():
         await eventually(lambda: arrived() > killed_at[0], within_s=30)
         killed_at.append(arrived())
-    assert killed_at[0] < 1500
+    assert killed_at[0] < 800
     await pair.one.start()
-    await eventually(lambda: arrived() == 1500, within_s=30)
+    await eventually(lambda: arrived() == 800, within_s=30)
     await pair.in_sync()
     assert (await pair.link(pair.one)).parked == 0
+
+
+async def test_a_second_agent_does_not_get_the_database_and_says_so(pair: Pair) -> None:
+    other = dataclasses.replace(pair.one, port=free_port(), health_port=free_port(), agent=None, _task=None)
+    await other.start()
+
+    async def says_so() -> bool:
+        return "another agent holds" in (await pair.operator.status(other)).database_message
+
+    await eventually(says_so, within_s=25)
+    assert await pair.is_in_sync(pair.one)
+    await other.stop()
+
+
+async def test_an_agent_that_is_asked_to_stop_ends_in_good_order(pair: Pair) -> None:
+    await pair.one.stop()
+    with pair.one.process() as running:
+        await eventually(lambda: pair.is_in_sync(pair.one), within_s=30)
+        began = time.monotonic()
+        running.terminate()
+        assert await asyncio.to_thread(running.wait, 15) == 0
+        assert time.monotonic() - began < 10
+    log = (pair.one.directory / "agent.log").read_text()
+    assert '"message": "stopped"' in log.splitlines()[-1]
+    assert "secret-key" not in log
+    assert "agent-password" not in log

@@ -36,7 +36,7 @@ class MemoryStore:
         self.last_lsn = 0
         self.dirty: list[tuple[RowKey, dict[str, str]]] = []
         self.down = False
-        self.fail_apply: Exception | None = None
+        self.fail_apply_from: dict[int, Exception] = {}
         self.fetched: list[RowKey] = []
         self.hide_parents = False
 
@@ -110,8 +110,8 @@ class MemoryStore:
 
     def apply(self, source: int, page: FeedPage) -> ApplyOutcome:
         self._check()
-        if self.fail_apply is not None:
-            raise self.fail_apply
+        if source in self.fail_apply_from:
+            raise self.fail_apply_from[source]
         changed = self._join(source, page.rows)
         self.cursors[source], self.histories[source] = page.next, page.history
         return ApplyOutcome(len(page.rows), changed, missing=self._missing(page.rows), cursor=page.next)

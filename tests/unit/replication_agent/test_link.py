@@ -148,7 +148,7 @@ async def test_a_fault_of_the_peer_is_named_by_its_cause(fault: Exception, reaso
 async def test_a_failure_to_apply_is_ours_and_not_the_peers() -> None:
     scene = Scene()
     scene.write("a")
-    scene.one.fail_apply = RuntimeError("defect")
+    scene.one.fail_apply_from[2] = RuntimeError("defect")
     with pytest.raises(RuntimeError):
         await scene.run()
     assert (scene.facts.state, scene.facts.reason) == ("Broken", "ApplyFailed")

@@ -58,7 +58,7 @@ class CertificateDirectory:
         return CertificateStatus(
             serial=_serial(self._identity),
             not_after=self._identity.leaf.not_valid_after_utc.strftime("%Y-%m-%dT%H:%M:%SZ"),
-            ca_fingerprints=self._identity.ca_fingerprints(),
+            ca_fingerprints=list(self._identity.ca_fingerprints),
         )
 
     def not_after_timestamp(self) -> float | None:

@@ -1,0 +1,17 @@
+"""The agent's program before it serves."""
+
+import argparse
+
+import pytest
+
+from region_operator.replication.agent import program
+
+
+def test_an_incomplete_environment_is_named_and_nothing_starts(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("AGENT_REGION_ID", "one")
+    assert program.main(argparse.Namespace()) == 2
+    told = capsys.readouterr().err
+    assert "region_id" in told
+    assert "management_url" in told
