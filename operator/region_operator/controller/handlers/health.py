@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from aiohttp import web
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector, generate_latest
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
@@ -51,6 +51,7 @@ class Metrics(Collector):
         info = Gauge("region_operator_build_info", "Version.", ["version"], registry=self.registry)
         info.labels(__version__).set(1)
         self.registry.register(self)
+        ProcessCollector(registry=self.registry)  # memory, CPU and open files, under their usual names
 
     def on_pass(self, done: Pass[Key]) -> None:
         """Count a pass."""
