@@ -37,9 +37,8 @@ T = TypeVar("T")
 READER_THREADS = 8
 WRITER_THREADS = 32  # a link waits in one of them for the write lane
 
-FOLD_BUSY_S = 0.01
-FOLD_IDLE_S = 0.05
-STAY_BUSY_S = 5.0
+FOLD_PAUSES_S = ((5.0, 0.01), (60.0, 0.05))  # for so long after a change, look that often
+FOLD_IDLE_S = 0.1
 UNAVAILABLE_REST_S = 1.0
 
 
@@ -140,16 +139,16 @@ class LocalRegion:
     # --- own loops -----------------------------------------------------------------------------------------------
 
     async def capture(self) -> None:
-        """Fold what triggers captured, for ever: each 10 ms while there is something, else each 50 ms."""
-        busy_until = 0.0
+        """Fold what triggers captured, for ever; the longer nothing came, the less often it is looked for."""
+        last_change = self._clock()
         while True:
             outcome = await self._fold()
             if outcome.folded:
                 self.folded_rows += outcome.folded
-                busy_until = self._clock() + STAY_BUSY_S
+                last_change = self._clock()
                 self.head_moved.ring()
             if not (outcome.more and outcome.folded):
-                await asyncio.sleep(FOLD_BUSY_S if outcome.busy or self._clock() < busy_until else FOLD_IDLE_S)
+                await asyncio.sleep(fold_pause_s(0.0 if outcome.busy else self._clock() - last_change))
 
     async def _fold(self) -> FoldOutcome:
         while True:
@@ -210,3 +209,8 @@ class LocalRegion:
             self.reachable, self.message = reachable, message
             log.warning("the database %s", "answers again" if reachable else f"does not answer: {message}")
             self.changed.ring()
+
+
+def fold_pause_s(quiet_s: float) -> float:
+    """How long to wait before looking again, when the last change came ``quiet_s`` ago."""
+    return next((pause_s for until_s, pause_s in FOLD_PAUSES_S if quiet_s < until_s), FOLD_IDLE_S)
