@@ -35,6 +35,12 @@ def test_a_peer_is_removed_only_when_its_leave_has_drained() -> None:
     assert registration.steps(registration.wanted(OWN, leaving, drained=["p1"]), [OWN_ROW, PEER_ROW]).remove == (2,)
 
 
+def test_nothing_of_a_leaving_peer_is_added_or_corrected() -> None:
+    wanted = registration.wanted(OWN, [link("p1", state="Leaving")], drained=[])
+    assert not registration.steps(wanted, [OWN_ROW])
+    assert not registration.steps(wanted, [OWN_ROW, KnownRegion(2, "renamed", "http://old.test")])
+
+
 def test_a_peer_that_has_another_link_stays() -> None:
     links = [link("p1", state="Leaving"), link("p2")]
     assert registration.steps(registration.wanted(OWN, links, drained=["p1"]), [OWN_ROW, PEER_ROW]).remove == ()

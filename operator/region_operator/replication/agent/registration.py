@@ -31,19 +31,19 @@ class Steps:
 def wanted(own: RegionIdentity, links: Iterable[Link], *, drained: Iterable[str]) -> Wanted:
     """Say what the management server should list.
 
-    Peers of suspended and of leaving links stay until their leave has drained; ``drained`` names those peering uids.
-    A region that still has another link stays as well.
+    A suspended peer stays listed. That of a leaving link stays as it is, nothing about it is corrected any more, and it
+    goes once the leave has drained (``drained`` names those peering uids), unless another link has it too.
     """
-    gone = frozenset(drained)
-    links = list(links)
-    kept = [link for link in links if link.peering_uid not in gone]
+    links, gone = list(links), frozenset(drained)
     present = {own.id: KnownRegion(id=own.id, name=own.name, endpoint=own.management_endpoint)}
     present |= {
         link.peer.id: KnownRegion(id=link.peer.id, name=link.peer.name, endpoint=link.peer.management_endpoint)
-        for link in kept
+        for link in links
+        if link.state != "Leaving"
     }
-    absent = {link.peer.id for link in links if link.peering_uid in gone} - set(present)
-    return Wanted(present=present, absent=frozenset(absent))
+    absent = {link.peer.id for link in links if link.peering_uid in gone}
+    still_leaving = {link.peer.id for link in links if link.peering_uid not in gone}
+    return Wanted(present=present, absent=frozenset(absent - still_leaving - set(present)))
 
 
 def steps(wanted: Wanted, listed: Sequence[KnownRegion]) -> Steps:
