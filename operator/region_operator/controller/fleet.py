@@ -85,11 +85,50 @@ class Sighting:
     holds_key: Fact[bool]
 
 
+class _Namespace:
+    """The entries of one kind in one namespace, by name, and by each thing that others look them up by."""
+
+    def __init__(self) -> None:
+        self.entries: dict[str, Entry] = {}
+        self._found: dict[tuple[str, object], set[str]] = defaultdict(set)
+
+    def put(self, entry: Entry) -> None:
+        self.drop(entry.key.name)
+        self.entries[entry.key.name] = entry
+        for term in _terms(entry):
+            self._found[term].add(entry.key.name)
+
+    def drop(self, name: str) -> None:
+        before = self.entries.pop(name, None)
+        for term in _terms(before) if before is not None else ():
+            self._found[term].discard(name)
+            if not self._found[term]:
+                del self._found[term]
+
+    def all(self) -> list[Entry]:
+        return [self.entries[name] for name in sorted(self.entries)]
+
+    def find(self, what: str, value: object) -> list[Entry]:
+        return [self.entries[name] for name in sorted(self._found.get((what, value), ()))]
+
+
+def _terms(entry: Entry) -> list[tuple[str, object]]:
+    """By what an entry is looked up."""
+    regions = frozenset(entry.refers_to)
+    return [
+        ("id", entry.region_id),
+        ("policy", entry.policy),
+        ("regions", regions),
+        *(("region", name) for name in regions),
+        *(("first", name) for name in entry.refers_to[:1]),
+    ]
+
+
 class Fleet:
     """All objects of the three kinds that this operator is responsible for."""
 
     def __init__(self) -> None:
-        self._entries: dict[Key, Entry] = {}
+        self._namespaces: dict[tuple[str, str], _Namespace] = defaultdict(_Namespace)
         self._sightings: dict[Key, Sighting] = {}
         self._own_writes: dict[Key, str] = {}
         self.listed = False  # every kind was listed once; before that there is no verdict on duplicates (rule 3)
@@ -98,16 +137,17 @@ class Fleet:
 
     def seen(self, entry: Entry, resource_version: str) -> set[Key]:
         """Take note of an object; returns the keys whose passes it concerns."""
-        before = self._entries.get(entry.key)
-        self._entries[entry.key] = entry
+        before = self.get(entry.key)
         if before == entry:
             own = resource_version and self._own_writes.get(entry.key) == resource_version
             return set() if own else {entry.key}
+        self._of(entry.key.kind, entry.key.namespace).put(entry)
         return {entry.key} | self._concerned(entry) | (self._concerned(before) if before else set())
 
     def gone(self, key: Key) -> set[Key]:
         """Forget an object that is no more; returns the keys whose passes that concerns, its own too."""
-        before = self._entries.pop(key, None)
+        before = self.get(key)
+        self._of(key.kind, key.namespace).drop(key.name)
         self._sightings.pop(key, None)
         self._own_writes.pop(key, None)
         concerned = self._concerned(before) if before else set()
@@ -132,43 +172,45 @@ class Fleet:
         if entry.key.kind == PEERING:
             rivals = {other.key for other in self.same_regions(entry)}
             named = {Key(REGION, namespace, region) for region in entry.refers_to}
-            return rivals | {key for key in named if key in self._entries}
+            return rivals | {key for key in named if self.get(key)}
         return {user.key for user in self.users_of(namespace, name)}
 
     # --- questions -------------------------------------------------------------------------------------------------
 
     def get(self, key: Key) -> Entry | None:
-        return self._entries.get(key)
+        return self._of(key.kind, key.namespace).entries.get(key.name)
 
-    def of_kind(self, kind: str, namespace: str | None = None) -> list[Entry]:
+    def of_kind(self, kind: str, namespace: str) -> list[Entry]:
         """Every object of ``kind``, in the order of their names."""
-        found = (e for e in self._entries.values() if e.key.kind == kind and namespace in (None, e.key.namespace))
-        return sorted(found, key=lambda entry: entry.key)
+        return self._of(kind, namespace).all()
 
     def same_id(self, entry: Entry) -> list[Entry]:
         """Other Regions of the fleet with the same id."""
-        regions = self.of_kind(REGION, entry.key.namespace)
-        return [other for other in regions if other.key != entry.key and other.region_id == entry.region_id]
+        found = self._of(REGION, entry.key.namespace).find("id", entry.region_id)
+        return [other for other in found if other.key != entry.key]
 
     def same_regions(self, entry: Entry) -> list[Entry]:
         """Other peerings of the same two Regions."""
-        pair = frozenset(entry.refers_to)
-        peerings = self.of_kind(PEERING, entry.key.namespace)
-        return [other for other in peerings if other.key != entry.key and frozenset(other.refers_to) == pair]
+        found = self._of(PEERING, entry.key.namespace).find("regions", frozenset(entry.refers_to))
+        return [other for other in found if other.key != entry.key]
 
     def peerings_of(self, namespace: str, region: str) -> list[Entry]:
-        return [peering for peering in self.of_kind(PEERING, namespace) if region in peering.refers_to]
+        return self._of(PEERING, namespace).find("region", region)
 
     def users_of(self, namespace: str, policy: str) -> list[Entry]:
         """Regions and peerings whose rules or limits come from ``policy``, a peering also through its first Region."""
-        regions = [region for region in self.of_kind(REGION, namespace) if region.policy == policy]
-        names = {region.key.name for region in regions}
-        peerings = [
-            peering
-            for peering in self.of_kind(PEERING, namespace)
-            if peering.policy == policy or (not peering.policy and peering.refers_to and peering.refers_to[0] in names)
-        ]
-        return regions + peerings
+        regions, peerings = self._of(REGION, namespace), self._of(PEERING, namespace)
+        users = regions.find("policy", policy)
+        through = [p for region in users for p in peerings.find("first", region.key.name) if not p.policy]
+        return users + sorted([*peerings.find("policy", policy), *through], key=lambda peering: peering.key)
+
+    def policies_of(self, namespace: str, region: str) -> set[Key]:
+        """The policies whose standing depends on that Region: its own, and those of its peerings."""
+        users = [*self.peerings_of(namespace, region), *filter(None, [self.get(Key(REGION, namespace, region))])]
+        return {Key(POLICY, namespace, user.policy) for user in users if user.policy}
+
+    def _of(self, kind: str, namespace: str) -> _Namespace:
+        return self._namespaces[kind, namespace]
 
     # --- what passes tell one another --------------------------------------------------------------------------------
 
@@ -183,11 +225,12 @@ class Fleet:
         before, self._sightings[key] = self._sightings.get(key), sighting
         if before is not None and _essence(before) == _essence(sighting):
             return set()
-        entry = self._entries.get(key)
+        entry = self.get(key)
         rivals = {other.key for other in self.same_id(entry)} if entry else set()
         peerings = self.peerings_of(peer.namespace, peer.name)
         named = {Key(REGION, peer.namespace, name) for peering in peerings for name in peering.refers_to}
-        affected = rivals | {peering.key for peering in peerings} | {k for k in named if k in self._entries}
+        affected = rivals | {peering.key for peering in peerings} | {k for k in named if self.get(k)}
+        affected |= self.policies_of(peer.namespace, peer.name)
         affected -= {key}
         trust, known = _known_trust(sighting), _known_trust(before) if before is not None else None
         if trust != known:
@@ -199,13 +242,6 @@ class Fleet:
     def sighting(self, namespace: str, name: str) -> Sighting | None:
         """What the last pass over that Region published; None = no pass of this process was made yet."""
         return self._sightings.get(Key(REGION, namespace, name))
-
-    def count(self) -> Mapping[str, int]:
-        """Objects per kind, for metrics."""
-        counts: dict[str, int] = defaultdict(int)
-        for key in self._entries:
-            counts[key.kind] += 1
-        return counts
 
 
 def _essence(sighting: Sighting) -> tuple[object, ...]:
