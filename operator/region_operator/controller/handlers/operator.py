@@ -207,9 +207,11 @@ class Operator:
                 self._mailboxes.add(key)
 
     def _on_news(self, news: News) -> None:
-        self._mailboxes.add(news.region)
+        namespace, name = news.region.namespace, news.region.name
+        for key in (news.region, *self._fleet.policies_of(namespace, name)):
+            self._mailboxes.add(key)
         if news.links:
-            for entry in self._fleet.peerings_of(news.region.namespace, news.region.name):
+            for entry in self._fleet.peerings_of(namespace, name):
                 self._mailboxes.add(entry.key, lane=Lane.CHANGE)
 
 

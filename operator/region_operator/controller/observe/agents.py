@@ -85,6 +85,12 @@ class AgentObserver:
             async with asyncio.timeout(self._first_answer_s):
                 await watched.asked.wait()
 
+    def nudge(self, key: Key) -> None:
+        """Ask a silent agent now, and not only when the present rest is over: it may have come up."""
+        watched = self._watched.get(key)
+        if watched is not None and isinstance(watched.status, Unknown):
+            self._supervisor.restart(str(key))
+
     async def forget(self, key: Key) -> None:
         """Stop asking: the Region is gone, or its agent is."""
         self._watched.pop(key, None)

@@ -22,8 +22,10 @@ from region_operator.controller.observe.peerings import PeeringObserver, age_s
 from region_operator.controller.plan.claim import held_claim
 from region_operator.controller.plan.context import PlanSettings, agent_endpoint, management_endpoint
 from region_operator.controller.plan.region import plan_region
+from region_operator.controller.plan.steps import Wait
 from region_operator.controller.plan.x509 import describe
 from region_operator.controller.reconcile.publish import StatusWriter, condition
+from region_operator.controller.reconcile.reading import read
 from region_operator.controller.status.region import region_status
 from region_operator.errors import InvalidInput
 from region_operator.kubernetes import kinds
@@ -31,6 +33,9 @@ from region_operator.kubernetes.cluster import Cluster
 from region_operator.kubernetes.clusters import Clusters
 from region_operator.supervision.results import After, Done, Failed, Result
 from region_operator.supervision.units import Key
+
+REST_S = 5.0  # between looks at something that is being made
+EDIT_REST_S = 30.0  # between looks at something that a user must mend and that is not watched (Secrets)
 
 
 @dataclass(frozen=True)
@@ -73,7 +78,9 @@ class RegionReconciler:
             self._ports.writer.forget(key)
             await self._ports.agents.forget(key)
             return Done()
-        region = Region.parse(body)
+        region = await read(Region, kinds.REGION, body, writer=self._ports.writer, now=self._ports.now())
+        if region is None:
+            return Done()
         place = await observe.placement(self._ports.clusters, region)
         seen = await self._observe(region, place)
         plan = plan_region(region, seen, self._hub.settings, generate=self._ports.generate)
@@ -89,8 +96,8 @@ class RegionReconciler:
             return Failed(outcome.failure.reason, outcome.failure.message)
         if outcome.changed:
             return After(1.0)
-        waits = [wait_s or 300.0, *(5.0 for _ in plan.waits)]
-        return After(min(waits)) if min(waits) < 300 else Done()
+        rests = [rest for rest in (wait_s, *map(_rest_s, plan.waits)) if rest]
+        return After(min(rests)) if rests else Done()
 
     # --- observing ---------------------------------------------------------------------------------------------------
 
@@ -143,6 +150,8 @@ class RegionReconciler:
         if identity is not None:
             name = naming.agent_server_name(region.spec.id, seen.fleet.uid)
             await self._ports.agents.watch(key, AgentEndpoint(url, name, identity))
+            if _agent_is_up(region, seen):
+                self._ports.agents.nudge(key)
 
     async def _identity(self, namespace: str, secret: str) -> mutual_tls.Identity | None:
         found = await observe.secret_values(self._ports.clusters.local, namespace, secret)
@@ -226,9 +235,23 @@ class RegionReconciler:
             self._ports.enqueue(key)
 
 
+def _rest_s(wait: Wait) -> float | None:
+    """How long to rest on what is waited for; most of it also wakes us. None: until the next resync."""
+    if wait.stalled or wait.condition == "Paused":
+        return None
+    return EDIT_REST_S if wait.condition == "ReferencesResolved" or wait.reason == "InvalidInput" else REST_S
+
+
 def _agent_runs(region: Region, seen: RegionFacts) -> bool:
     """Whether there is an agent to ask; before its Deployment exists every call would only fail."""
     return isinstance(seen.children, Children) and naming.agent(region.metadata.name) in seen.children.deployments
+
+
+def _agent_is_up(region: Region, seen: RegionFacts) -> bool:
+    if not isinstance(seen.children, Children):
+        return False
+    deployment = seen.children.deployments.get(naming.agent(region.metadata.name))
+    return deployment is not None and deployment.rolled_out
 
 
 def _trust(region: Region, seen: RegionFacts) -> facts.TrustHolder:
