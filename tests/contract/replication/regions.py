@@ -90,12 +90,12 @@ class Region:
 
     def sql(self, statement: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
         with self.writer.cursor() as cursor:
-            cursor.execute(statement, tuple(values))
+            cursor.execute(statement, tuple(values) or None)
             return list(cursor.fetchall())
 
     def sync_sql(self, statement: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
         with contextlib.closing(self.server.admin_connection(self.schemas.sync)) as admin, admin.cursor() as cursor:
-            cursor.execute(statement, tuple(values))
+            cursor.execute(statement, tuple(values) or None)
             return list(cursor.fetchall())
 
     def add_domain(self, key: str, *, name: str | None = None, parent: str | None = None) -> None:

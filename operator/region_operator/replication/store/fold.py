@@ -152,10 +152,10 @@ def _fold(
     table = layout.tables[row.entity]
     olds = [rows.old_values(layout, table, row.key, entry.old) for entry in entries if entry.op == "D" and entry.old]
     if business is None:
-        return _deleted(layout, row, entries[-1], old=olds[-1] if olds else {}, version=version, actor=actor)
+        return _deleted(layout, row, entries, olds=olds, version=version, actor=actor)
     now = table.entity.values(business.columns, key=row.key)
     before = version.state(layout, business) if version is not None else None
-    changed = frozenset[str]().union(*(entry.changed for entry in entries)) & now.keys()
+    changed = _changed(entries) & now.keys()
     if before is None or (any(entry.op == "I" for entry in entries) and not olds):
         changed = frozenset(now)
     elif olds:  # deleted and made again: an update of what differs
@@ -171,25 +171,32 @@ def _fold(
     )
 
 
+def _changed(entries: Sequence[Entry]) -> frozenset[str]:
+    return frozenset[str]().union(*(entry.changed for entry in entries))
+
+
 def _deleted(
     layout: Layout,
     row: RowKey,
-    last: Entry,
+    entries: Sequence[Entry],
     *,
-    old: Mapping[str, Value],
+    olds: Sequence[Mapping[str, Value]],
     version: Version | None,
     actor: str,
 ) -> RowState | None:
     """A row that is gone; nobody has to know of one that came and went between two folds."""
     if version is None:
         return None
+    old = olds[-1] if olds else {}
+    # Also what was written before the row went: its old values are not those that the version names.
+    changed = _changed(entries) | {name for name, value in old.items() if olds[0].get(name) != value}
     table = layout.tables[row.entity]
     before = version.state(layout, None)
     if before is None:
         # Its values went with it, but for what the trigger saved.
         before = versions.filled(version.names(), old)
     removed = table.entity.removed
-    changes: dict[str, Value] = {}
+    changes = {name: old[name] for name in sorted(changed & old.keys())}
     if removed is not None and removed in before.registers and old.get(removed) is None:
-        changes[removed] = last.captured_at[:19]
+        changes[removed] = entries[-1].captured_at[:19]
     return local_write(before, entity=row.entity, key=row.key, actor=actor, changes=changes, deleted=True)

@@ -20,6 +20,9 @@ from region_operator.replication.store.schema import SCHEMA_VERSION, WITNESS_TAB
 CONTINUOUS: Final = "Continuous"
 RESTORED: Final = "Restored"
 
+LOCK_TIMEOUT_S = 10
+"""How long an agent waits for another one to let go of the database."""
+
 Mint = Callable[[], int]
 """Gives a random number of 63 bits."""
 
@@ -52,7 +55,7 @@ def take(session: Session, layout: Layout, *, region_id: int, mint: Mint, before
         Conflict: another agent has taken the database since ``before``.
     """
     lock = f"{layout.sync.strip('`')}.lane"[:64]
-    row = session.one("SELECT GET_LOCK(%s, %s)", (lock, 10))
+    row = session.one("SELECT GET_LOCK(%s, %s)", (lock, LOCK_TIMEOUT_S))
     if row is None or row[0] != 1:
         raise Refused(reason="DatabaseInUse", message="another agent holds this region's database")
     session.execute(f"SET {CAPTURE_SWITCH} = 1")

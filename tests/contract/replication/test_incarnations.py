@@ -1,0 +1,209 @@
+"""A database that may have gone back in time never reuses a version number, and gets back what it lost."""
+
+import contextlib
+import subprocess
+
+import pytest
+
+from contract.replication.regions import Region, pull, settle
+from region_operator.errors import Conflict, InvalidInput, Refused, Unavailable
+from region_operator.replication.feed import FeedRequest
+from region_operator.replication.model.lag import Cursor
+from region_operator.replication.store.region_store import RegionStore
+
+
+def dump(region: Region, *schemas: str) -> bytes:
+    return subprocess.run(
+        ["mariadb-dump", *arguments(region), "--single-transaction", "--triggers", "--databases", *schemas],
+        check=True,
+        capture_output=True,
+    ).stdout
+
+
+def load(region: Region, text: bytes) -> None:
+    subprocess.run(["mariadb", *arguments(region)], input=text, check=True)
+
+
+def arguments(region: Region) -> list[str]:
+    server = region.server
+    return [
+        "--no-defaults",
+        f"--host={server.host}",
+        f"--port={server.port}",
+        f"--user={server.user}",
+        f"--password={server.password}",
+        "--protocol=tcp",
+        "--skip-ssl",
+    ]
+
+
+def reasons(region: Region) -> list[str]:
+    return [reason for (reason,) in region.sync_sql("SELECT reason FROM incarnation ORDER BY number")]
+
+
+@pytest.mark.rule("ENGINE 11")
+def test_an_agent_that_restarts_alone_keeps_its_incarnation(region: Region) -> None:
+    before = region.store.history()
+    region.reopen()
+    region.reopen()
+    assert region.store.history() == before
+
+
+@pytest.mark.rule("ENGINE 11")
+def test_a_restart_of_the_database_server_begins_a_new_incarnation_in_a_running_agent(
+    two: tuple[Region, Region],
+) -> None:
+    here, there = two
+    here.add_account("before")
+    settle(here, there)
+    old, cursor = here.store.history(), there.store.cursor(here.id)
+    here.server.restart()
+    for region in two:
+        region.writer = region.server.admin_connection(region.schemas.business)
+    here.add_account("after")
+    pull(there, here)
+    assert reasons(here)[-1] == "ServerRestarted"
+    assert here.store.history()[:-1] == old
+    assert here.store.history()[-1].first_lsn == cursor.lsn + 1
+    # The cursor of the old incarnation went on without copying anything again.
+    page = here.read(FeedRequest(peer=there.id, after=cursor))
+    assert {row.key for row in page.rows} == {"after"}
+    assert not page.rewound
+    assert here.store.status().history_intact == "Continuous"
+    assert there.has("account", "after")
+
+
+@pytest.mark.rule("ENGINE 12")
+def test_a_cursor_beyond_the_end_proves_lost_commits_and_they_flow_back(two: tuple[Region, Region]) -> None:
+    here, there = two
+    here.add_account("kept")
+    settle(here, there)
+    saved = dump(here, here.schemas.business, here.schemas.sync)
+    here.add_account("lost")
+    here.sql("UPDATE account SET network_domain = 'lost too' WHERE uuid = 'kept'")
+    pull(there, here)
+    here.close()
+    load(here, saved)
+    here.server.restart()
+    for region in two:
+        region.writer = region.server.admin_connection(region.schemas.business)
+    here.open()
+    assert not here.has("account", "lost")
+    here.sql("UPDATE account SET network_domain = 'written after the restore' WHERE uuid = 'kept'")
+    here.fold()
+    outcome = here.read(
+        FeedRequest(peer=there.id, after=there.store.cursor(here.id), known_history=there.store.known_history(here.id))
+    )
+    assert outcome.rewound
+    assert outcome.rows == ()
+    settle(here, there)
+    assert here.has("account", "lost")
+    assert here.store.status().history_intact == "Restored"
+    assert here.content() == there.content()
+    assert here.states() == there.states()
+    # Both writes to the one field are known: nothing was overwritten in silence.
+    assert "lost too" in here.states()[("account", "kept")]
+    assert "written after the restore" in here.states()[("account", "kept")]
+    here.store.confirm_history()
+    assert here.store.status().history_intact == "Continuous"
+
+
+@pytest.mark.rule("ENGINE 14")
+@pytest.mark.parametrize("which", ["business", "sync"])
+def test_one_schema_restored_without_the_other_is_reverted_from_peers_never_captured(
+    two: tuple[Region, Region], which: str
+) -> None:
+    here, there = two
+    here.add_account("acme")
+    here.add_account("gone")
+    settle(here, there)
+    saved = dump(here, getattr(here.schemas, which))
+    here.sql("UPDATE account SET network_domain = 'newer' WHERE uuid = 'acme'")
+    here.sql("UPDATE account SET removed = '2026-05-05 00:00:00' WHERE uuid = 'gone'")
+    settle(here, there)
+    here.close()
+    load(here, saved)
+    here.writer = here.server.admin_connection(here.schemas.business)
+    here.open()
+    assert reasons(here)[-1] == "WitnessDisagrees"
+    settle(here, there)
+    for region in two:
+        assert region.value("account", "acme", "network_domain") == "newer"
+        assert region.value("account", "gone", "removed") is not None
+    assert here.store.status().history_intact == "Restored"
+    assert here.content() == there.content()
+
+
+@pytest.mark.rule("ENGINE 11")
+def test_a_peer_that_knows_writes_of_ours_that_we_do_not_ends_the_incarnation(two: tuple[Region, Region]) -> None:
+    here, there = two
+    settle(here, there)
+    here.add_account("acme")
+    pull(there, here)
+    # The row vanishes here as in a restore that nobody told us of.
+    here.sql("SET @region_sync_apply = 1")
+    here.sql("DELETE FROM account WHERE uuid = 'acme'")
+    here.sql("SET @region_sync_apply = NULL")
+    here.sync_sql("DELETE FROM row_version WHERE entity_key = 'acme'")
+    outcome = here.store.apply_rows(there.id, there.store.read_rows([row for row in keys_of("acme")]))
+    assert outcome.restored
+    assert reasons(here)[-1] == "PeerProvedMore"
+    assert here.has("account", "acme")
+    here.sql("UPDATE account SET network_domain = 'n' WHERE uuid = 'acme'")
+    settle(here, there)
+    assert here.states() == there.states()
+
+
+def keys_of(*accounts: str):
+    from region_operator.replication.feed import RowKey
+
+    return [RowKey("account", key) for key in accounts]
+
+
+@pytest.mark.rule("ENGINE 11")
+def test_a_cursor_of_the_present_incarnation_beyond_the_head_ends_it(region: Region) -> None:
+    present = region.store.history()[-1].name
+    page = region.read(FeedRequest(peer=2, after=Cursor(present, region.store.head() + 100)))
+    assert page.rewound
+    assert page.next.lsn == region.store.head()
+    assert region.store.history()[-1].name != present
+    assert region.store.status().history_intact == "Restored"
+
+
+@pytest.mark.rule("ENGINE 19")
+def test_an_agent_that_was_replaced_may_not_write_any_more(region: Region) -> None:
+    region.add_account("acme")
+    region.sync_sql("UPDATE lane SET fencing_token = fencing_token + 1")
+    with pytest.raises(Conflict):
+        region.store.fold()
+    assert region.sync_sql("SELECT COUNT(*) FROM dirty") == [(1,)]
+
+
+@pytest.mark.rule("ENGINE 19")
+def test_two_agents_never_hold_one_database(region: Region, monkeypatch: pytest.MonkeyPatch) -> None:
+    from region_operator.replication.store import incarnations
+
+    monkeypatch.setattr(incarnations, "LOCK_TIMEOUT_S", 0)
+    with pytest.raises(Refused) as refusal:
+        RegionStore.open(region.agent, region_id=1, rules=region.rules, mint=lambda: 1)
+    assert refusal.value.reason == "DatabaseInUse"
+
+
+def test_a_database_that_is_gone_is_unavailable_and_comes_back(region: Region) -> None:
+    region.add_account("acme")
+    region.server.stop()
+    try:
+        with pytest.raises(Unavailable):
+            region.store.fold()
+    finally:
+        region.server.start()
+    assert region.store.fold().folded == 1
+
+
+def test_a_database_of_another_region_is_refused(region: Region) -> None:
+    region.store.close()
+    with pytest.raises(InvalidInput) as refusal:
+        RegionStore.open(region.agent, region_id=7, rules=region.rules, mint=lambda: 1)
+    assert refusal.value.reason == "DatabaseOfAnotherRegion"
+    with contextlib.suppress(Exception):
+        region.open()
