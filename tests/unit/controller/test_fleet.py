@@ -116,7 +116,7 @@ def sighting(name: str, *, trusted=frozenset({CA}), authority="key-1", **peer) -
 def test_what_a_pass_saw_concerns_peers_when_it_is_new(fleet):
     assert names(fleet.publish(sighting("a"))) == {"R:a", "P:a-b", "R:b", "S:strict"}
     assert fleet.publish(sighting("a")) == set()
-    assert names(fleet.publish(sighting("a", url="https://moved"))) == {"P:a-b", "R:b"}
+    assert names(fleet.publish(sighting("a", url="https://moved"))) == {"P:a-b", "R:b", "S:strict"}
     assert fleet.sighting("clouds", "a").peer.url == "https://moved"
 
 
