@@ -1,4 +1,4 @@
-"""Writes docs/api.md from the models of the three kinds: `python docs/generate.py`.
+"""Writes docs/api.md from the models of the three kinds: `make crds`.
 
 The descriptions are those of the CustomResourceDefinitions, so `kubectl explain` says the same. A test compares.
 """
@@ -16,7 +16,7 @@ PAGE = Path(__file__).parent / "api.md"
 _HEAD = """\
 # The three kinds: every field
 
-<!-- Written by `python docs/generate.py` from operator/region_operator/api; do not edit. -->
+<!-- Written by `make crds` from operator/region_operator/api; do not edit. -->
 
 `region-operator.io/v1alpha1`, namespaced; a namespace is one fleet, and no reference leaves it. Lengths and patterns of
 texts are in the definitions ([crds/](../crds)); what their rules refuse is said below each kind. What a field means in

@@ -103,7 +103,7 @@ def test_the_reference_of_fields_is_that_of_the_models():
     spec = importlib.util.spec_from_file_location("generate", ROOT / "docs/generate.py")
     generate = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(generate)
-    assert (ROOT / "docs/api.md").read_text() == generate.page(), "run `python docs/generate.py`"
+    assert (ROOT / "docs/api.md").read_text() == generate.page(), "run `make crds`"
 
 
 def declared():
