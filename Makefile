@@ -20,8 +20,9 @@ test: prepare  ## all tests; ARGS="-k name" for some
 check: $(STAMP)  ## style, types, layers, generated files
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy && $(BIN)/lint-imports
 
-crds: $(STAMP)  ## write the CustomResourceDefinitions again
-	@$(BIN)/region-operator crds crds charts/region-operator/templates/crds
+crds: $(STAMP)  ## write again what is generated from the kinds: definitions, the chart's schema, docs/api.md
+	@$(BIN)/region-operator crds crds charts/region-operator/templates/crds charts/region
+	@$(BIN)/python docs/generate.py
 
 bench: prepare  ## all benchmarks; results in bench/results
 	@for program in bench/*.py; do $(BIN)/python $$program || exit 1; done
