@@ -7,6 +7,7 @@ BIN := $(CURDIR)/.venv/bin
 STAMP := .venv/installed-$(shell sha256sum pyproject.toml | cut -c1-12)
 export PYTHONPATH := tests
 DEV := $(BIN)/python -m devcluster
+NAME ?= dev
 
 help:  ## this list
 	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
@@ -28,10 +29,10 @@ bench: prepare  ## all benchmarks; results in bench/results
 	@for program in bench/*.py; do $(BIN)/python $$program || exit 1; done
 
 dev-up: prepare  ## a cluster to play with, with the images loaded
-	@$(DEV) up dev && $(DEV) load-image dev
+	@$(DEV) up $(NAME) && $(DEV) load-image $(NAME)
 
-dev-down: $(STAMP)  ## end it
-	@$(DEV) down dev
+dev-down: $(STAMP)  ## end it (NAME=demo: the one that the demo left)
+	@$(DEV) down $(NAME)
 
 run: $(STAMP)  ## the operator from the working tree against the current context
 	@OPERATOR_NAMESPACE=$${OPERATOR_NAMESPACE:-default} OPERATOR_POD_NAME=$$(hostname) \
