@@ -1,11 +1,12 @@
 """The story of ``make demo``; ``KEEP=1`` leaves everything running at the end."""
 
+import json
 import os
 import sys
 from contextlib import ExitStack
 from pathlib import Path
 
-from demo.clouds import FLEET, TABLES, Kubectl, Region, region
+from clouds import FLEET, TABLES, Kubectl, Region, region
 from demo.narrator import Narrator, Patience
 from devcluster import images, network, toolchain
 from devcluster.cluster import Cluster
@@ -22,9 +23,9 @@ def main() -> int:
     keep = os.environ.get("KEEP", "") not in ("", "0")
     print("region-operator: two regions, one identity. All of it is real: Kubernetes, containers, MariaDB, TLS.")
     try:
-        cluster = _cluster(tell)
+        cluster, built = _cluster(tell)
         kubectl = Kubectl(str(cluster.kubeconfig))
-        _operator(tell, cluster)
+        _operator(tell, kubectl, built.operator)
         _regions(tell, kubectl)
         with ExitStack() as stack:
             west, east = (stack.enter_context(region(kubectl, name)) for name in (WEST, EAST))
@@ -46,25 +47,24 @@ def main() -> int:
     return 0
 
 
-def _cluster(tell: Narrator) -> Cluster:
+def _cluster(tell: Narrator) -> tuple[Cluster, images.Images]:
     tell.chapter("A Kubernetes cluster, and the image from this repository's Dockerfile")
     cluster = Cluster.up(CLUSTER)
     built = images.build()
     cluster.load(*built)
     tell.fact(f"cluster {CLUSTER} is ready and has {built.operator}")
-    return cluster
+    return cluster, built
 
 
-def _operator(tell: Narrator, cluster: Cluster) -> None:
+def _operator(tell: Narrator, kubectl: Kubectl, image: str) -> None:
     tell.chapter("The operator, installed from its chart")
-    built = images.build()
-    repository, _, tag = built.operator.rpartition(":")
-    kubectl = Kubectl(str(cluster.kubeconfig))
-    kubectl("apply", "-f", "-", stdin=f"{{apiVersion: v1, kind: Namespace, metadata: {{name: {FLEET}}}}}")
+    namespace = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": FLEET}}
+    kubectl("apply", "-f", "-", stdin=json.dumps(namespace))
+    repository, _, tag = image.rpartition(":")
     settings = {"image.repository": repository, "image.tag": tag, "placement.namespaces": f"{{{FLEET}}}"}
     sets = [part for key, value in settings.items() for part in ("--set", f"{key}={value}")]
     command = ["upgrade", "--install", "region-operator", str(REPOSITORY / "charts/region-operator")]
-    where = ["--namespace", "region-operator", "--create-namespace", "--kubeconfig", str(cluster.kubeconfig)]
+    where = ["--namespace", "region-operator", "--create-namespace", "--kubeconfig", kubectl.kubeconfig]
     toolchain.run(toolchain.helm(), *command, *where, *sets, "--wait", "--timeout", "120s")
     tell.fact("helm install region-operator charts/region-operator: its Pod is ready")
 

@@ -1,19 +1,26 @@
-"""The demo's view of the running clouds: kubectl for the operator, `cs` for the CloudStack API, SQL to compare."""
+"""Running clouds as their people see them: kubectl for the operator, `cs` for the CloudStack API, SQL to compare.
+
+The demo and the cluster tests look through the same eyes.
+"""
 
 import base64
 import json
 import re
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import cs
+import yaml
 
 from devcluster import toolchain
 
 FLEET = "clouds"
+EXAMPLES = Path(__file__).parents[1] / "examples"
+_NAMESPACES = ("namespace", "from")  # fields of the examples that hold the name of one
 TABLES = {
     "domain": """d.uuid, d.name, p.path parent, d.path, d.state, d.removed
         FROM domain d JOIN domain p ON p.id = d.parent""",
@@ -28,13 +35,16 @@ TABLES = {
 
 @dataclass(frozen=True)
 class Kubectl:
+    """kubectl in one namespace, which is one fleet."""
+
     kubeconfig: str
+    namespace: str = FLEET
 
     def __call__(self, *arguments: str, stdin: str = "") -> str:
         return toolchain.run(toolchain.kubectl(), "--kubeconfig", self.kubeconfig, *arguments, input=stdin)
 
     def get(self, *arguments: str) -> Any:
-        return json.loads(self("-n", FLEET, "get", *arguments, "-o", "json"))
+        return json.loads(self("-n", self.namespace, "get", *arguments, "-o", "json"))
 
     def conditions(self, kind: str, name: str) -> dict[str, dict[str, str]]:
         """Conditions of an object by type; empty before the operator has looked at it."""
@@ -52,7 +62,7 @@ class Kubectl:
             "--kubeconfig",
             self.kubeconfig,
             "-n",
-            FLEET,
+            self.namespace,
             "port-forward",
             service,
             f":{port}",
@@ -98,7 +108,8 @@ class Region:
             statement,
         ]
         output = self.kubectl(
-            "-n", FLEET, "exec", "-i", f"{self.name}-database-0", "-c", "mariadb", "--", *command, stdin=defaults
+            *("-n", self.kubectl.namespace, "exec", "-i", f"{self.name}-database-0", "-c", "mariadb", "--", *command),
+            stdin=defaults,
         )
         return output.splitlines()
 
@@ -122,3 +133,22 @@ def _keys(endpoint: str, admin: dict[str, str]) -> dict[str, str]:
         query = {"command": "registerUserKeys", "id": signed_in["userid"], "sessionkey": signed_in["sessionkey"]}
         answer = session.get(endpoint, params={**query, "response": "json"}, timeout=10).json()
         return dict(answer["registeruserkeysresponse"]["userkeys"])
+
+
+def example(name: str, *, namespaces: Mapping[str, str]) -> list[dict[str, Any]]:
+    """The manifests of an example, moved into other namespaces."""
+
+    def moved(value: Any) -> Any:
+        if isinstance(value, dict):
+            return {
+                key: namespaces.get(held, held) if key in _NAMESPACES else moved(held) for key, held in value.items()
+            }
+        return [moved(item) for item in value] if isinstance(value, list) else value
+
+    files = sorted((EXAMPLES / name).glob("*.yaml"))
+    return [moved(body) for file in files for body in yaml.safe_load_all(file.read_text())]
+
+
+def expected(name: str) -> dict[str, dict[str, dict[str, str]]]:
+    """What the example says the operator says when all is well, by ``Kind/name`` and type."""
+    return dict(yaml.safe_load((EXAMPLES / name / "expected/conditions.yaml").read_text()))
