@@ -6,11 +6,12 @@ pointer), ``Conflict`` (the document changed meanwhile: read again, build again)
 """
 
 import asyncio
+import asyncio.sslproto
 import ssl
-from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, TypeVar
+from weakref import WeakKeyDictionary
 
 import aiohttp
 from pydantic import ValidationError
@@ -24,7 +25,7 @@ CONNECT_TIMEOUT_S = 5.0
 REQUEST_TIMEOUT_S = 10.0
 STATUS_WAIT_S = 30.0  # an agent answers a long poll within this; the call itself is bounded by this plus a request
 MAX_ANSWER_BYTES = 8 * 1024 * 1024
-CACHED_CONTEXTS = 256
+TLS_BUFFER_BYTES = 32 * 1024  # two TLS records
 
 Answer = TypeVar("Answer", bound=Wire)
 
@@ -59,7 +60,7 @@ class AgentClient:
     def __init__(self, *, before_write: Callable[[], None] = lambda: None) -> None:
         """Remember ``before_write``, which raises when this process may not write (its Lease is in doubt)."""
         self._before_write = before_write
-        self._contexts: OrderedDict[str, ssl.SSLContext] = OrderedDict()
+        self._contexts: WeakKeyDictionary[mutual_tls.Identity, ssl.SSLContext] = WeakKeyDictionary()
         self._session: aiohttp.ClientSession | None = None
 
     async def get_status(
@@ -137,6 +138,10 @@ class AgentClient:
 
     def _open_session(self) -> aiohttp.ClientSession:
         if self._session is None or self._session.closed:
+            # Each agent has one connection open all the time, and asyncio gives each its own read buffer: with the
+            # usual 256 KiB a thousand agents would take a quarter of a gigabyte. Nothing offers a way to say it per
+            # connection, and everything else that this process does over TLS does with smaller reads as well.
+            asyncio.sslproto.SSLProtocol.max_size = TLS_BUFFER_BYTES
             # No limit on connections: each agent has one long poll, and callers hold their own bulkheads.
             self._session = aiohttp.ClientSession(
                 connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=60),
@@ -147,12 +152,10 @@ class AgentClient:
         return self._session
 
     def _context(self, identity: mutual_tls.Identity) -> ssl.SSLContext:
-        context = self._contexts.get(identity.digest)
+        """One context per identity, for as long as somebody has that identity: connections are kept by it."""
+        context = self._contexts.get(identity)
         if context is None:
-            context = self._contexts[identity.digest] = mutual_tls.client_context(identity)
-        self._contexts.move_to_end(identity.digest)
-        while len(self._contexts) > CACHED_CONTEXTS:
-            self._contexts.popitem(last=False)
+            context = self._contexts[identity] = mutual_tls.client_context(identity)
         return context
 
 
