@@ -14,7 +14,7 @@ from region_operator import __version__, mutual_tls
 from region_operator.api.agent import AgentStatus, Link
 from region_operator.errors import Conflict, InvalidInput, RegionOperatorError, Unavailable
 from region_operator.replication import peer_protocol
-from region_operator.replication.agent import control_api, health, peer_api, registrar
+from region_operator.replication.agent import control_api, health, peer_api, registrar, roles
 from region_operator.replication.agent.bell import Bell
 from region_operator.replication.agent.certificates import CertificateDirectory
 from region_operator.replication.agent.configuration import Held, Rejected
@@ -119,10 +119,13 @@ class Agent:
     async def _first_certificates(self) -> mutual_tls.Identity:
         while True:
             try:
-                return await self._certificates.load()
+                identity = await self._certificates.load()
+                roles.own_fleet(mutual_tls.uri_names(identity.leaf), region_id=self._settings.region_id)
             except InvalidInput as error:
                 log.warning("waiting for usable certificates: %s", error)
                 await asyncio.sleep(CERTIFICATE_RETRY_S)
+            else:
+                return identity
 
     # --- while the database is ours ------------------------------------------------------------------------------
 
