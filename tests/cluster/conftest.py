@@ -191,6 +191,15 @@ def fleet(operator, namespace):
     operator.forget(namespace)
 
 
+@pytest.fixture(scope="module")
+def module_fleet(cluster, operator):
+    """A namespace, shared by the tests of a module, in which the operator may work."""
+    for namespace in _namespace(cluster):
+        operator.allow(namespace)
+        yield namespace
+        operator.forget(namespace)
+
+
 @pytest.hookimpl(hookwrapper=True)
 def pytest_runtest_makereport(item, call):
     """When a test fails: what the clusters held and what our Pods said."""
@@ -203,7 +212,7 @@ def pytest_runtest_makereport(item, call):
 
 
 def _diagnose(cluster, funcargs):
-    names = {funcargs.get(name) for name in ("namespace", "second_namespace", "fleet")} - {None}
+    names = {funcargs.get(name) for name in ("namespace", "second_namespace", "module_fleet")} - {None}
     commands = [
         ("get", "regions,regionpeerings,syncpolicies", "-A", "-o", "yaml"),
         ("get", "pods", "-A", "-o", "wide"),

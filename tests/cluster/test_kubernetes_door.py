@@ -126,6 +126,20 @@ async def test_an_edit_by_hand_is_put_back(here, namespace):
     assert again["data"] == {"a": "1"}
 
 
+async def test_a_port_renumbered_by_hand_is_put_back(here, namespace):
+    service = {
+        "apiVersion": "v1",
+        "kind": "Service",
+        "metadata": {"namespace": namespace, "name": "agent", "labels": OURS},
+        "spec": {"ports": [{"name": "agent", "port": 8443}], "selector": {"app": "agent"}},
+    }
+    made = await here.apply(service)
+    edit = {"spec": {"ports": [{"name": "agent", "port": 9999}]}}
+    await here.merge_patch(SERVICE, namespace, "agent", edit, uid=made["metadata"]["uid"])
+    after = await here.apply(service)
+    assert [port["port"] for port in after["spec"]["ports"]] == [8443]
+
+
 async def test_labels_taken_away_by_hand_are_put_back_on_the_object_we_know(here, namespace):
     made = await here.apply(config_map(namespace))
     remove = [{"op": "remove", "path": "/metadata/labels"}]

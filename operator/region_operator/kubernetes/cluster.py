@@ -9,7 +9,7 @@ from region_operator import naming
 from region_operator.errors import Conflict, InvalidInput, Refused
 from region_operator.kubernetes.answers import Expired, NotFound
 from region_operator.kubernetes.connection import Call, Connection
-from region_operator.kubernetes.kinds import ACCESS_REVIEW, NAMESPACE, Kind, Manifest, kind_of
+from region_operator.kubernetes.kinds import ACCESS_REVIEW, NAMESPACE, SERVICE, Kind, Manifest, kind_of
 from region_operator.kubernetes.written import Written
 
 Manifests = list[Manifest]
@@ -114,6 +114,8 @@ class Cluster:
             raise Conflict(f"{kind.kind} {name}: the object with uid {expected} is gone")
         if live is not None and self._written.is_applied(manifest, live):
             return live
+        if live is not None and expected is not None and _has_other_ports(manifest, live):
+            await self.merge_patch(kind, namespace, name, {"spec": {"ports": manifest["spec"]["ports"]}}, uid=expected)
         body = manifest if expected is None else _with_metadata(manifest, uid=expected)
         query = {"fieldManager": naming.FIELD_MANAGER, "force": "true"}
         call = Call("PATCH", kind.path(namespace, name), query=query, body=body, content_type=_APPLY)
@@ -281,6 +283,18 @@ def _adopted_uid(manifest: Manifest, live: Manifest | None, name: str) -> str | 
         message = f"{manifest['kind']} {name} exists and does not belong to this Region"
         raise Refused(reason="NameCollision", message=message)
     return str(live["metadata"]["uid"])
+
+
+def _has_other_ports(manifest: Manifest, live: Manifest) -> bool:
+    """Whether a Service has ports that we did not give it.
+
+    Lists are merged by key, here the number: beside a port that somebody renumbered ours would be a second one of the
+    same name, which is refused.
+    """
+    if kind_of(manifest) != SERVICE:
+        return False
+    ours, theirs = ({port["port"] for port in body["spec"].get("ports") or ()} for body in (manifest, live))
+    return bool(theirs - ours)
 
 
 def _with_metadata(manifest: Manifest, **fields: str) -> Manifest:
