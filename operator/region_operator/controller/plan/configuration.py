@@ -80,7 +80,7 @@ def etag_of(document: ConfigurationDocument) -> str:
 
 def _link(inputs: DocumentInputs, peering: PeeringFacts) -> Link | None:
     """The entry for ``peering``, None to leave it as it is."""
-    if peering.paused:
+    if peering.paused and not peering.abandon:
         return None
     side = peering.other_side(inputs.site.region)
     peer = _peer(inputs, side) if isinstance(side, PeerFacts) else None
@@ -103,7 +103,7 @@ def _link(inputs: DocumentInputs, peering: PeeringFacts) -> Link | None:
 def _leaving(inputs: DocumentInputs, peering: PeeringFacts, peer: Peer | None) -> Link | None:
     held = next((link for link in inputs.status.links if link.peering_uid == peering.uid), None)
     known = held is not None or any(source.uid == peering.uid for source in inputs.status.sources)
-    if peering.abandon or not known or (peer is None and held is None):
+    if not known or (peer is None and held is None):
         return None
     if peer is None or not peer.url:
         number = peer.id if peer else held.peer_id if held else 0
@@ -115,7 +115,8 @@ def _leaving(inputs: DocumentInputs, peering: PeeringFacts, peer: Peer | None) -
             server_name=naming.agent_server_name(number, inputs.fleet_uid),
             management_endpoint="",
         )
-    return Link(peering_uid=peering.uid, peer=peer, state="Leaving", drain_timeout_seconds=peering.drain_timeout_s)
+    drain_s = 0 if peering.abandon else peering.drain_timeout_s
+    return Link(peering_uid=peering.uid, peer=peer, state="Leaving", drain_timeout_seconds=drain_s)
 
 
 def _peer(inputs: DocumentInputs, side: PeerFacts) -> Peer:

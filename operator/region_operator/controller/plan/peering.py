@@ -5,7 +5,7 @@ do it; so this plan only says when both have finished leaving and the object may
 """
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Final, Literal
 
 from region_operator.controller.facts import PeerFacts, PeeringFacts, Unknown
 
@@ -25,6 +25,9 @@ class Leaving:
     forced: bool = False
 
 
+ABANDON_S: Final = 60.0
+"""With the annotation nobody is drained; a side that answers is still given this long to unwire itself."""
+
 Act = Literal["AddFinalizer", "RemoveFinalizer", "Nothing"]
 
 
@@ -37,19 +40,17 @@ def act(peering: PeeringFacts) -> Act:
 
 def leaving(peering: PeeringFacts) -> Leaving:
     """Whether a deleted peering may go, and what it waits for."""
-    if peering.abandon:
-        return Leaving(True, "NotBlocked", "abandoned by annotation: nothing was unwired", forced=True)
-    if peering.paused:
+    if peering.paused and not peering.abandon:
         return Leaving(False, "Paused", "spec.paused is true; set it to false, or abandon the peering by annotation")
     waiting = [_waiting(peering, name, side) for name, side in zip(peering.regions, peering.sides, strict=True)]
     open_sides = [(name, why) for name, why in zip(peering.regions, waiting, strict=True) if why]
     if not open_sides:
         return Leaving(True, "NotBlocked", "both agents have left")
-    left_s = peering.drain_timeout_s - peering.deleting_age_s
+    patience_s = ABANDON_S if peering.abandon else peering.drain_timeout_s
     told = "; ".join(f"{name}: {why}" for name, why in open_sides)
-    if left_s <= 0:
-        return Leaving(True, "NotBlocked", f"drain time is over; went without {told}", forced=True)
     unreachable = all(why.startswith("unreachable") for _, why in open_sides)
+    if peering.deleting_age_s >= patience_s or (peering.abandon and unreachable):
+        return Leaving(True, "NotBlocked", f"went without {told}", forced=True)
     reason: Literal["AgentUnreachable", "WaitingForPeer"] = "AgentUnreachable" if unreachable else "WaitingForPeer"
     return Leaving(False, reason, f"{told}; spec.leave.drainTimeoutSeconds={peering.drain_timeout_s} bounds the wait")
 

@@ -130,8 +130,9 @@ def test_a_link_leaves_also_when_the_other_region_is_gone():
 
 
 @pytest.mark.rule("OPERATOR 20")
-def test_an_abandoned_peering_is_not_unwired():
-    assert document(peering(deleting=True, abandon=True), status=status(links=[held("p1")])).links == []
+def test_an_abandoned_peering_leaves_without_draining():
+    (link,) = document(peering(deleting=True, abandon=True), status=status(links=[held("p1")])).links
+    assert (link.state, link.drain_timeout_seconds) == ("Leaving", 0)
 
 
 def test_a_silent_peer_does_not_end_a_link_that_is_there():

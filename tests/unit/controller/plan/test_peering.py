@@ -58,7 +58,13 @@ def test_a_region_that_was_never_provisioned_holds_nothing():
     assert leaving(replace(deleted(), sides=(LEFT[0], stalled))).done
 
 
-def test_paused_it_stays_and_abandoned_it_goes():
+def test_paused_it_stays():
     assert leaving(deleted(paused=True, deleting_age_s=10**6)).reason == "Paused"
-    abandoned = leaving(deleted(paused=True, abandon=True))
-    assert (abandoned.done, abandoned.forced) == (True, True)
+
+
+def test_abandoned_it_waits_a_minute_for_a_side_that_answers_and_not_at_all_for_a_dead_one():
+    abandoned = deleted(paused=True, abandon=True)
+    assert not leaving(abandoned).done
+    assert leaving(replace(abandoned, deleting_age_s=61)).forced
+    dead = aged(replace(abandoned, sides=(LEFT[0], side(2, agent(2, link(1))))), 500, silent=True)
+    assert (leaving(dead).done, leaving(dead).forced) == (True, True)
