@@ -259,6 +259,7 @@ def _essence(sighting: Sighting) -> tuple[object, ...]:
         peer.certificate_fingerprint,
         peer.drains,
         peer.agent.document_etag,
+        peer.agent.refusal,
         _known_trust(sighting),
         _known(sighting.holds_claim),
         _known(sighting.holds_key),

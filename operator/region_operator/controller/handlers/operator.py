@@ -14,6 +14,7 @@ from region_operator.controller.agent_client import AgentClient
 from region_operator.controller.events import EventRecorder
 from region_operator.controller.execute import Executor
 from region_operator.controller.fleet import PEERING, POLICY, REGION, Entry, Fleet, entry_of
+from region_operator.controller.handlers.definitions import outdated_definitions
 from region_operator.controller.handlers.health import Metrics
 from region_operator.controller.handlers.watching import Change as KindChange
 from region_operator.controller.handlers.watching import Watching
@@ -83,6 +84,7 @@ class Operator:
     async def run(self, leadership: Leadership, *, stop: asyncio.Event) -> None:
         """Reconcile until ``stop``; then finish what runs, and return."""
         hub_id = await self._local.identity()
+        self._metrics.outdated_definitions.set(len(await outdated_definitions(self._local)))
         watches = Watches(
             self._supervisor,
             kinds=WATCHED_CHILDREN,
@@ -208,11 +210,14 @@ class Operator:
 
     def _on_news(self, news: News) -> None:
         namespace, name = news.region.namespace, news.region.name
-        for key in (news.region, *self._fleet.policies_of(namespace, name)):
-            self._mailboxes.add(key)
-        if news.links:
-            for entry in self._fleet.peerings_of(namespace, name):
+        if news.own:
+            for key in (news.region, *self._fleet.policies_of(namespace, name)):
+                self._mailboxes.add(key)
+        for entry in self._fleet.peerings_of(namespace, name) if news.links else ():
+            if news.own:
                 self._mailboxes.add(entry.key, lane=Lane.CHANGE)
+            else:  # under load there are other figures all the time
+                self._mailboxes.add_after(entry.key, self._settings.poll_seconds)
 
 
 def bulkhead_of(fleet: Fleet) -> Callable[[Key], str]:

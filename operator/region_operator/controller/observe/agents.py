@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from region_operator.api.agent import Acknowledgement, AgentStatus, LinkStatus, Rules
 from region_operator.controller.agent_client import AgentClient, AgentEndpoint
 from region_operator.controller.facts import AgentFacts, Fact, Invalid, Unknown
+from region_operator.controller.status.lag import brief, bucket, two_digits
 from region_operator.errors import Conflict, Refused, Unavailable
 from region_operator.supervision.backoff import Backoff
 from region_operator.supervision.supervisor import Process, Supervisor
@@ -40,7 +41,8 @@ class News:
     """What changed in an agent's answer."""
 
     region: Key
-    links: bool = False  # of its links: the peerings concern it too
+    links: bool = False  # of its links: it concerns the peerings too
+    own: bool = True  # more than figures of links, which concern nobody but the peerings
 
 
 class AgentObserver:
@@ -169,6 +171,8 @@ class AgentObserver:
         of_links = _essence_of_links(before) != _essence_of_links(status)
         if of_links or _essence(before) != _essence(status):
             self._on_news(News(key, links=of_links))
+        elif _figures(before) != _figures(status):
+            self._on_news(News(key, links=True, own=False))
 
     def _miss(self, key: Key, watched: _Watched, error: Unavailable) -> None:
         watched.asked.set()
@@ -184,7 +188,22 @@ def _essence(status: AgentStatus) -> AgentStatus:
 
 
 def _essence_of_links(status: AgentStatus) -> tuple[object, ...]:
-    return (*map(_essence_of, status.links), *status.left_peerings)
+    """What peerings are judged from."""
+    told = (status.sources, status.left_peerings, status.rules_hash, status.database_key_fingerprint)
+    return (*map(_essence_of, status.links), *told, status.schema_version)
+
+
+def _figures(status: AgentStatus) -> list[tuple[object, ...]]:
+    """Figures of the links, as roughly as they are shown."""
+    return [
+        (
+            bucket(link.lag_ms),
+            brief(link.pending_changes),
+            *map(two_digits, (link.open_conflicts, link.unique_clashes, link.parked, link.dead_lettered)),
+            link.copy_progress,
+        )
+        for link in status.links
+    ]
 
 
 def _essence_of(link: LinkStatus) -> tuple[object, ...]:

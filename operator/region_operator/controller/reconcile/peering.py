@@ -14,6 +14,7 @@ from region_operator.controller.plan import peering as plan
 from region_operator.controller.reconcile.publish import StatusWriter
 from region_operator.controller.reconcile.reading import read
 from region_operator.controller.status.lag import LagMemory
+from region_operator.controller.status.patience import look_again_s
 from region_operator.controller.status.peering import peering_status
 from region_operator.kubernetes import kinds
 from region_operator.kubernetes.cluster import Cluster
@@ -27,7 +28,7 @@ class PeeringReconciler:
     """Passes over RegionPeerings.
 
     Args:
-        poll_s: how often evidence is judged between news: patience grows without any event.
+        poll_s: how often evidence is judged between news, while something is under way.
         enqueue: asks for a pass over another object.
     """
 
@@ -84,7 +85,9 @@ class PeeringReconciler:
         wait_s = await self._writer.publish(
             kinds.REGION_PEERING, body, before=peering.status, after=status, urgent=("observedGeneration", "join")
         )
-        return After(min(self._poll_s, wait_s or self._poll_s))
+        again_s = look_again_s(facts, shown=status, memory=memory, poll_s=self._poll_s)
+        waits = [seconds for seconds in (again_s, wait_s) if seconds is not None]
+        return After(min(waits)) if waits else Done()
 
     def _patient(self, key: Key) -> bool:
         """Whether to wait for the first passes over the two Regions, before anything is called unknown."""

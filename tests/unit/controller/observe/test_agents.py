@@ -106,12 +106,12 @@ async def test_an_answer_is_asked_for_by_the_etag_of_the_one_before(room):
 
 
 @pytest.mark.rule("OPERATOR 12")
-async def test_figures_are_no_news_and_are_asked_for_once_a_second_at_most(room):
+async def test_figures_are_no_news_to_the_region_and_are_asked_for_once_a_second_at_most(room):
     await room.say(status(link(2)))
     room.news.clear()
     started = room.time.now
     await room.say(*(status(link(2, lag_ms=n, pending_changes=n, cursor=str(n)), etag=str(n)) for n in range(50)))
-    assert room.news == []
+    assert not any(news.own for news in room.news)
     assert room.time.now - started >= 50
     assert room.facts.last.links[0].lag_ms == 49
 
@@ -123,8 +123,10 @@ async def test_figures_are_no_news_and_are_asked_for_once_a_second_at_most(room)
         (status(link(2, registered=False)), True),
         (status(link(2), left_peerings=["u"]), True),
         (status(), True),
+        (status(link(2), rules_hash="sha256:others"), True),
+        (status(link(2), schema_version=2), True),
         (status(link(2), database_reachable=False), False),
-        (status(link(2), schema_version=2), False),
+        (status(link(2), version="0.2.0"), False),
     ],
 )
 async def test_a_change_wakes_the_region_and_a_change_of_links_its_peerings_too(room, changed, links):
@@ -132,6 +134,14 @@ async def test_a_change_wakes_the_region_and_a_change_of_links_its_peerings_too(
     room.news.clear()
     await room.say(changed)
     assert room.news == [News(KEY, links=links)]
+
+
+@pytest.mark.parametrize("figure", [{"lag_ms": 1_500}, {"pending_changes": 120}, {"open_conflicts": 1}])
+async def test_a_figure_that_shows_wakes_the_peerings_alone(room, figure):
+    await room.say(status(link(2)))
+    room.news.clear()
+    await room.say(status(link(2, **figure)))
+    assert room.news == [News(KEY, links=True, own=False)]
 
 
 async def test_an_agent_that_is_lost_is_unknown_at_once_and_what_it_said_is_kept_with_its_age(room):
