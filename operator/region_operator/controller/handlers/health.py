@@ -50,6 +50,11 @@ class Metrics(Collector):
         )
         info = Gauge("region_operator_build_info", "Version.", ["version"], registry=self.registry)
         info.labels(__version__).set(1)
+        self.outdated_definitions = Gauge(
+            "region_operator_outdated_definitions",
+            "CustomResourceDefinitions in the cluster that are not of this version.",
+            registry=self.registry,
+        )
         self.registry.register(self)
         ProcessCollector(registry=self.registry)  # memory, CPU and open files, under their usual names
 
