@@ -26,6 +26,12 @@ from region_operator.controller.plan.steps import CreateOnly, Delete, Manifest, 
 
 RETRY_AFTER_S: Final = 120.0
 _DEADLINE_S: Final = 1800
+# What a run says first when it did not get into the database: our reason, and the field of spec.database.external.
+_NO_WAY_IN: Final = {
+    "AuthFailed": ("CredentialsRejected", "adminCredentialsSecretRef"),
+    "TLSFailed": ("ConnectionFailed", "tls"),
+    "ConnectionRefused": ("ConnectionFailed", "host"),
+}
 
 
 @dataclass(frozen=True)
@@ -110,11 +116,12 @@ def _pod(site: Site, inputs: PrepareInputs) -> dict[str, Any]:
 
 
 def prepare_steps(
-    manifest: Manifest, jobs: Mapping[str, JobFacts], *, keep: frozenset[str] = frozenset()
+    manifest: Manifest, jobs: Mapping[str, JobFacts], *, keep: frozenset[str] = frozenset(), external: bool = False
 ) -> list[Step]:
     """Run the Job of ``manifest`` if it has not run; ends with a Wait until it is complete.
 
-    ``keep`` are names of other Jobs that record something; all else is deleted.
+    ``keep`` are names of other Jobs that record something; all else is deleted. ``external``: the database is the
+    user's, so what is told names the field that leads to it.
     """
     name = manifest["metadata"]["name"]
     steps: list[Step] = [
@@ -127,9 +134,20 @@ def prepare_steps(
         return [*steps, CreateOnly(manifest), Wait("DatabaseReady", "Preparing", f"Job {name} is being started")]
     if job.state == "Complete":
         return steps
-    if job.state == "Running":
-        return [*steps, Wait("DatabaseReady", "Preparing", f"Job {name} makes schema, users and seed rows")]
-    if job.finished_age_s is not None and job.finished_age_s >= RETRY_AFTER_S:
+    if job.state == "Failed" and job.finished_age_s is not None and job.finished_age_s >= RETRY_AFTER_S:
         steps.append(Delete(ref=job.meta.ref, uid=job.meta.uid))
-    message = f"Job {name} failed: {job.message or 'see its log'}; it is run again after {RETRY_AFTER_S:.0f} s"
-    return [*steps, Wait("DatabaseReady", "PrepareFailed", message)]
+    return [*steps, _told(name, job, external=external)]
+
+
+def _told(name: str, job: JobFacts, *, external: bool) -> Wait:
+    """What to say of a Job that is not complete; why a Pod of it ended counts more than that there is another."""
+    again = "it is tried again" if job.state == "Running" else f"it is run again after {RETRY_AFTER_S:.0f} s"
+    why = job.message.partition(":")[0]
+    if why in _NO_WAY_IN:
+        reason, field = _NO_WAY_IN[why]
+        subject = f"spec.database.external.{field}" if external else f"Job {name}"
+        return Wait("DatabaseReady", reason, f"{subject}: {job.message}; {again}")
+    if job.state == "Running":
+        said = f"; one of its Pods said: {job.message}" if job.message else ""
+        return Wait("DatabaseReady", "Preparing", f"Job {name} makes schema, users and seed rows{said}")
+    return Wait("DatabaseReady", "PrepareFailed", f"Job {name} failed: {job.message or 'see its log'}; {again}")

@@ -145,7 +145,7 @@ def prepare_stage(context: Context) -> list[Step]:
     done = name in jobs and jobs[name].state == "Complete"
     if not done and not _database_ready(context):
         return [Wait("DatabaseReady", "Provisioning", "the database server is starting")]
-    return prepare_steps(job, jobs, keep=frozenset({retire["metadata"]["name"]}))
+    return prepare_steps(job, jobs, keep=frozenset({retire["metadata"]["name"]}), external=external is not None)
 
 
 def prepare_job_of(context: Context, *, retire: bool = False) -> Manifest:

@@ -156,6 +156,9 @@ def _reconciling(scene: Scene, part: Finding | None, *, stalled: Finding, ready:
         return finding("Reconciling", "False", "Stalled", stalled.message)
     if scene.region.spec.paused:
         return finding("Reconciling", "False", "Paused", "spec.paused is true")
+    again = next((wait.message for wait in scene.plan.waits if wait.reason == "Preparing"), "")
+    if ready.status == "True" and again:
+        return finding("Reconciling", "True", "Progressing", again)
     if ready.status == "True":
         return finding("Reconciling", "False", "Idle", "as asked for")
     if part is not None and part.status == "False" and part.reason in _FOR_AN_EDIT:

@@ -16,7 +16,14 @@ def database_ready(scene: Scene) -> Finding:
     """Whether the database answers its agent, and is as large and as prepared as asked for."""
     external = scene.region.spec.database.external is not None
     seen = _external_database(scene) if external else _managed_database(scene)
-    return _ended(scene, _stricter(scene.told("DatabaseReady"), seen))
+    told = scene.told("DatabaseReady")
+    if told is not None and told.reason == "Preparing" and _works_with_database(scene):
+        told = None  # it was prepared before: Reconciling says that it is done again
+    return _ended(scene, _stricter(told, seen))
+
+
+def _works_with_database(scene: Scene) -> bool:
+    return scene.agent is not None and scene.agent.database_reachable and scene.agent.schema_version > 0
 
 
 def _managed_database(scene: Scene) -> Finding:

@@ -258,6 +258,26 @@ def test_a_failed_job_is_told_and_tried_again_later():
         assert len([act for act in plan.acts if isinstance(act, steps.Delete)]) == deletes
 
 
+@pytest.mark.parametrize(
+    ("said", "reason", "field"),
+    [
+        ("AuthFailed: Access denied", "CredentialsRejected", "spec.database.external.adminCredentialsSecretRef"),
+        ("ConnectionRefused: timed out", "ConnectionFailed", "spec.database.external.host"),
+        ("TLSFailed: self-signed certificate", "ConnectionFailed", "spec.database.external.tls"),
+        ("TableMissing: no user", "Preparing", "Job"),
+    ],
+)
+def test_why_a_pod_of_a_job_ended_is_told_at_once(said, reason, field):
+    world = settled("external-database")
+    children = world.look().children
+    jobs = {name: replace(job, state="Running", message=said) for name, job in children.jobs.items()}
+    world.changes = {"children": replace(children, jobs=jobs)}
+    (wait,) = world.plan().waits
+    assert wait.reason == reason
+    assert wait.message.startswith(field)
+    assert said in wait.message
+
+
 def test_an_agent_that_runs_is_told_of_its_links_also_while_something_else_is_held_up():
     world = settled("external-database")
     del world.references["database-ca"]

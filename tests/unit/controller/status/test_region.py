@@ -352,6 +352,18 @@ def test_a_job_that_failed_says_what_it_said():
     assert "Access denied" in life.condition("DatabaseReady").message
 
 
+def test_a_region_that_serves_stays_ready_while_its_database_is_prepared_anew():
+    life = Life.ready()
+    children = life.world.look().children
+    with_children(life, jobs={name: replace(job, state="Running") for name, job in children.jobs.items()})
+
+    life.run(act=False)
+
+    assert life.verdict("DatabaseReady") == ("True", "Ready")
+    assert life.verdict("Ready") == ("True", "Ready")
+    assert life.verdict("Reconciling") == ("True", "Progressing")
+
+
 def test_a_volume_that_grows_is_not_there_yet():
     life = Life.ready()
     children = life.world.look().children
