@@ -89,6 +89,7 @@ def _kubelet(layout: Layout) -> dict[str, object]:
         "containerRuntimeEndpoint": "unix:///run/containerd/containerd.sock",
         "cgroupRoot": f"/{layout.cgroup}", "cgroupDriver": "cgroupfs", "failCgroupV1": False, "failSwapOn": False,
         "clusterDNS": [layout.node_address], "clusterDomain": "cluster.local", "resolvConf": "",
+        "syncFrequency": "5s",  # mounted Secrets follow an edit within seconds, not a minute
         "serializeImagePulls": False, "imageGCHighThresholdPercent": 100,
         # A full disk of the developer's machine must not evict the Pods of a test.
         "evictionHard": {"memory.available": "0%", **dict.fromkeys(("nodefs.available", "imagefs.available"), "0%")},
