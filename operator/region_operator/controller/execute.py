@@ -150,6 +150,8 @@ class Executor:
 
 async def _apply(cluster: Cluster, step: steps.Apply) -> int:
     kind, ref = kinds.kind_of(step.manifest), step.ref
+    if cluster.is_applied(step.manifest, step.seen):
+        return 0
     live = await cluster.get(kind, ref.namespace, ref.name)
     uid = step.manifest["metadata"].get("uid")
     after = await cluster.apply(step.manifest, uid=uid, live=live)

@@ -82,6 +82,10 @@ class Cluster:
         """Whether this version of the object came of our own last write, so an event about it tells us nothing."""
         return self._written.is_last(uid, resource_version)
 
+    def is_applied(self, manifest: Manifest, resource_version: str) -> bool:
+        """Whether an object at this version is known to be as ``manifest`` says, from what we applied or found."""
+        return self._written.is_applied_at(manifest, resource_version)
+
     # --- writing -------------------------------------------------------------------------------------------------
 
     async def create(self, manifest: Manifest) -> Manifest:

@@ -49,14 +49,14 @@ class Place:
     facts: facts.PlacementFacts
 
 
-async def placement(clusters: Clusters, region: Region) -> Place:
+async def placement(clusters: Clusters, region: Region, *, hub_id: str) -> Place:
     """Find the cluster and namespace that the Region's children live in, and look at both."""
     meta, wanted = region.metadata, region.spec.placement
     namespace = (wanted.namespace if wanted else None) or meta.namespace
     reference = wanted.kubeconfig_secret_ref if wanted else None
     if reference is None:
         found = facts.PlacementFacts(
-            cluster=await _or_unknown(clusters.local.identity()),
+            cluster=hub_id,
             namespace=await _or_unknown(_namespace(clusters.local, namespace, consent=namespace != meta.namespace)),
         )
         return Place(clusters.local, namespace, found)

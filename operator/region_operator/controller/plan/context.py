@@ -70,10 +70,11 @@ class Context:
         complete = deepcopy(manifest)
         meta = complete["metadata"]
         meta["labels"] = {**copyable(self.region.metadata.labels), **meta["labels"]}
+        seen = ""
         for present in self.children.metas():
             if present.ref.kind == complete["kind"] and present.ref.name == meta["name"]:
-                meta["uid"] = present.uid
-        return Apply(complete)
+                meta["uid"], seen = present.uid, present.resource_version
+        return Apply(complete, seen=seen)
 
 
 def site_of(region: Region, facts: RegionFacts) -> Site:

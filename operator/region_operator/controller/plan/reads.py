@@ -36,20 +36,27 @@ OPERATOR_CLIENT = Read(naming.OPERATOR_CLIENT_SECRET, _CERTIFICATE)
 
 def reads(region: Region) -> Reads:
     """All looks for ``region``; the fleet's Secrets are not among them."""
-    name = region.metadata.name
-    return Reads(
-        objects=child_names(region),
-        secrets=(
-            Read(naming.database(name), ("agent-username", "manager-username", "admin-username", "admin-password")),
-            Read(naming.database_tls(name), _CERTIFICATE),
-            Read(naming.database_key(name)),
-            Read(naming.admin(name)),
-            Read(naming.management_api(name)),
-            Read(naming.management_tls(name)),
-            Read(naming.agent_tls(name), _CERTIFICATE),
-        ),
-        references=_references(region),
-    )
+    return Reads(objects=child_names(region), secrets=_secrets(region), references=_references(region))
+
+
+def _secrets(region: Region) -> tuple[Read, ...]:
+    """The Region's own Secrets; those that its spec has no use for are looked for only when all of it is removed."""
+    name, spec = region.metadata.name, region.spec
+    servers, external = spec.external_management_server, spec.database.external
+    everything = region.metadata.deletion_timestamp is not None
+    found = [
+        Read(naming.database(name), ("agent-username", "manager-username", "admin-username", "admin-password")),
+        Read(naming.database_key(name)),
+        Read(naming.management_api(name)),
+        Read(naming.agent_tls(name), _CERTIFICATE),
+    ]
+    if everything or external is None or external.tls.ca_secret_ref:
+        found.append(Read(naming.database_tls(name), _CERTIFICATE))
+    if everything or servers is None:
+        found.append(Read(naming.admin(name)))
+    if everything or (servers is None and spec.managed_management_server.tls_secret_ref):
+        found.append(Read(naming.management_tls(name)))
+    return tuple(found)
 
 
 def child_names(region: Region) -> tuple[tuple[str, str], ...]:

@@ -28,10 +28,14 @@ def reference(manifest: Manifest) -> ObjectRef:
 
 @dataclass(frozen=True)
 class Apply:
-    """Server-side apply. Without ``metadata.uid`` in the manifest a live GET comes first (NameCollision, rule 6)."""
+    """Server-side apply. Without ``metadata.uid`` in the manifest a live GET comes first (NameCollision, rule 6).
+
+    ``seen`` is the resourceVersion that planning saw: what we applied, and is still at it, needs no call at all.
+    """
 
     manifest: Manifest = field(repr=False)
     where: Where = "placement"
+    seen: str = field(default="", repr=False, compare=False)
 
     @property
     def ref(self) -> ObjectRef:

@@ -1,7 +1,7 @@
 """One pass over a Region: look, plan, do, publish; also tells others of its fleet what it saw."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -69,6 +69,7 @@ class RegionReconciler:
 
     def __init__(self, hub: Hub, ports: Ports) -> None:
         self._hub, self._ports = hub, ports
+        self._identities: dict[tuple[str, str], tuple[str, mutual_tls.Identity | None]] = {}
 
     async def reconcile(self, key: Key) -> Result:
         """Bring one Region on; raises like the Kubernetes door."""
@@ -81,7 +82,7 @@ class RegionReconciler:
         region = await read(Region, kinds.REGION, body, writer=self._ports.writer, now=self._ports.now())
         if region is None:
             return Done()
-        place = await observe.placement(self._ports.clusters, region)
+        place = await observe.placement(self._ports.clusters, region, hub_id=self._hub.id)
         seen = await self._observe(region, place)
         plan = plan_region(region, seen, self._hub.settings, generate=self._ports.generate)
         outcome = await self._ports.executor.run(Site(region, hub, place.cluster), plan)
@@ -106,17 +107,15 @@ class RegionReconciler:
         key = Key(REGION, meta.namespace, meta.name)
         fleet = await observe.fleet(hub, region, key_taken=self._key_taken(region), holders=self._holders(region))
         digest_key = observe.digest_key(fleet)
-        children, references, policy, peerings, namespace = await asyncio.gather(
+        children, references, policy, peerings, terminating = await asyncio.gather(
             observe.children(place, region, key=digest_key, now=ports.now()),
             observe.references(hub, region, key=digest_key),
             self._policy(region),
             ports.peerings.of_region(meta.namespace, meta.name),
-            hub.get(kinds.NAMESPACE, None, meta.namespace),
+            self._terminating(meta.namespace, place),
         )
         seen = RegionFacts(
-            hub=facts.HubFacts(
-                self._hub.id, self._hub.term, "deletionTimestamp" in ((namespace or {}).get("metadata") or {})
-            ),
+            hub=facts.HubFacts(self._hub.id, self._hub.term, terminating),
             fleet=fleet,
             placement=place.facts,
             children=children,
@@ -132,6 +131,14 @@ class RegionReconciler:
         await self._watch_agent(key, region, seen)
         return replace(seen, agent=ports.agents.facts(key))
 
+    async def _terminating(self, namespace: str, place: observe.Place) -> bool:
+        """Whether the Region's own namespace is being deleted; it is mostly the placement's, seen already."""
+        hub, found = self._ports.clusters.local, place.facts.namespace
+        if place.cluster is hub and place.namespace == namespace:
+            return isinstance(found, facts.NamespaceFacts) and found.terminating
+        body = await hub.get(kinds.NAMESPACE, None, namespace)
+        return body is not None and "deletionTimestamp" in body["metadata"]
+
     async def _policy(self, region: Region) -> facts.Usable[SyncPolicy | None]:
         reference = region.spec.policy_ref
         if reference is None:
@@ -146,24 +153,26 @@ class RegionReconciler:
         secret = external.tls_secret_ref.name if external else naming.OPERATOR_CLIENT_SECRET
         if not url or not seen.fleet.uid or (external is None and not _agent_runs(region, seen)):
             return
-        identity = await self._identity(region.metadata.namespace, secret)
+        found = seen.references.get(secret) if external else seen.fleet.operator_client
+        identity = await self._identity(region.metadata.namespace, found)
         if identity is not None:
             name = naming.agent_server_name(region.spec.id, seen.fleet.uid)
             await self._ports.agents.watch(key, AgentEndpoint(url, name, identity))
             if _agent_is_up(region, seen):
                 self._ports.agents.nudge(key)
 
-    async def _identity(self, namespace: str, secret: str) -> mutual_tls.Identity | None:
-        found = await observe.secret_values(self._ports.clusters.local, namespace, secret)
-        parts = [found.get(name, b"").decode("utf-8", "replace") for name in ("ca.crt", "tls.crt", "tls.key")]
-        if not all(parts):
+    async def _identity(
+        self, namespace: str, secret: facts.Usable[facts.SecretFacts | None]
+    ) -> mutual_tls.Identity | None:
+        """The identity in a Secret, one for all Regions that name it; read again when the Secret has changed."""
+        if not isinstance(secret, facts.SecretFacts):
             return None
-        identity = mutual_tls.Identity(*parts)
-        try:
-            mutual_tls.client_context(identity)
-        except InvalidInput:
-            return None  # the plan says so: it looks at the same Secret
-        return identity
+        name, version = secret.meta.ref.name, secret.meta.resource_version
+        known = self._identities.get((namespace, name))
+        if known is None or known[0] != version:
+            found = await observe.secret_values(self._ports.clusters.local, namespace, name)
+            known = self._identities[namespace, name] = (version, _usable(found))
+        return known[1]
 
     def _key_taken(self, region: Region) -> Fact[bool]:
         """Whether another Region of the fleet was provisioned with the database key."""
@@ -240,6 +249,17 @@ def _rest_s(wait: Wait) -> float | None:
     if wait.stalled or wait.condition == "Paused":
         return None
     return EDIT_REST_S if wait.condition == "ReferencesResolved" or wait.reason == "InvalidInput" else REST_S
+
+
+def _usable(secret: Mapping[str, bytes]) -> mutual_tls.Identity | None:
+    """The identity in a Secret's values; None when there is none that works, which the plan says."""
+    parts = [secret.get(name, b"").decode("utf-8", "replace") for name in ("ca.crt", "tls.crt", "tls.key")]
+    identity = mutual_tls.Identity(*parts)
+    try:
+        mutual_tls.client_context(identity)
+    except InvalidInput:
+        return None
+    return identity
 
 
 def _agent_runs(region: Region, seen: RegionFacts) -> bool:
