@@ -8,10 +8,12 @@ import asyncio
 import logging
 import random as _random
 import time
+from collections import defaultdict
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
+from region_operator import naming
 from region_operator.errors import RegionOperatorError
 from region_operator.kubernetes.answers import Expired, refusal
 from region_operator.kubernetes.cluster import Cluster, list_pages
@@ -41,6 +43,12 @@ class Change:
 
 
 OnChange = Callable[[Change], None]
+_Owner = tuple[str, str]
+
+
+def _owner(labels: Mapping[str, str]) -> _Owner:
+    """Namespace and name of the Region whose child it is."""
+    return labels.get(naming.LABEL_REGION_NAMESPACE, ""), labels.get(naming.LABEL_REGION_NAME, "")
 
 
 class Watch:
@@ -72,6 +80,7 @@ class Watch:
         self._clock = clock
         self._version = ""  # empty: list first
         self._known: dict[tuple[str, str], Mapping[str, str]] = {}
+        self._names: dict[tuple[str, _Owner], set[str]] = defaultdict(set)
         self._failures = 0
         self.last_contact: float | None = None
 
@@ -92,11 +101,16 @@ class Watch:
                 log.log(level, "watch interrupted: %s", error, extra={"cluster": self._cluster.name})
                 await self._sleep(self._backoff.rest_s(self._failures, self._random))
 
+    def names(self, namespace: str, owner: "_Owner") -> frozenset[str] | None:
+        """Names of an owner's children there; None while that is not known."""
+        return frozenset(self._names.get((namespace, owner), ())) if self._version else None
+
     async def _list(self) -> None:
         call = Call("GET", self._path, query={"labelSelector": self._selector}, accept=_AS_LIST)
         items, version = await list_pages(self._cluster.connection, call, self._kind)
         self._contact()
         before, self._known = self._known, {}
+        self._names.clear()
         for item in items:
             self._seen(item["metadata"])
         for (namespace, name), labels in before.items():
@@ -132,10 +146,12 @@ class Watch:
     def _seen(self, metadata: Mapping[str, Any], *, gone: bool = False) -> None:
         namespace, name = str(metadata.get("namespace", "")), str(metadata.get("name", ""))
         labels = dict(metadata.get("labels") or {})
-        if gone:
-            self._known.pop((namespace, name), None)
-        else:
+        before = self._known.pop((namespace, name), None)
+        if before is not None:
+            self._names[namespace, _owner(before)].discard(name)
+        if not gone:
             self._known[namespace, name] = labels
+            self._names[namespace, _owner(labels)].add(name)
         version = str(metadata.get("resourceVersion", ""))
         if gone or not self._cluster.is_own_write(str(metadata.get("uid", "")), version):
             self._tell(namespace, name, labels, gone=gone)
@@ -154,6 +170,12 @@ class Watches:
         self._supervisor, self._kinds = supervisor, tuple(kinds)
         self._selector, self._on_change = selector, on_change
         self._covered: dict[str, set[str | None]] = {}
+        self._watches: dict[str, Watch] = {}
+
+    def names(self, cluster: Cluster, kind: Kind, namespace: str, owner: _Owner) -> frozenset[str] | None:
+        """Names of the children of that kind which a Region has in a namespace; None when nobody watches there."""
+        watch = self._watches.get(_name(cluster.name, namespace, kind))
+        return watch.names(namespace, owner) if watch is not None else None
 
     def cover(self, cluster: Cluster, namespace: str | None) -> None:
         """Watch the children in a namespace (None: in all) from now on; asking twice is fine."""
@@ -163,12 +185,16 @@ class Watches:
         namespaces.add(namespace)
         for kind in self._kinds:
             watch = Watch(cluster, kind, namespace, selector=self._selector, on_change=self._on_change)
-            self._supervisor.spawn(_name(cluster.name, namespace, kind), watch.run)
+            name = _name(cluster.name, namespace, kind)
+            self._watches[name] = watch
+            self._supervisor.spawn(name, watch.run)
 
     async def uncover(self, cluster: Cluster) -> None:
         """Stop watching a cluster, before its client is closed."""
         namespaces = self._covered.pop(cluster.name, set())
         names = [_name(cluster.name, namespace, kind) for namespace in namespaces for kind in self._kinds]
+        for name in names:
+            self._watches.pop(name, None)
         await asyncio.gather(*map(self._supervisor.stop, names))
 
 

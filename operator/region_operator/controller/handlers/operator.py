@@ -167,7 +167,7 @@ class Operator:
                 peerings=peerings,
                 executor=Executor(agents=client, observer=agents, warn=warn, now=_now),
                 writer=writer,
-                cover=watches.cover,
+                watches=watches,
                 enqueue=self._mailboxes.add,
                 now=_now,
                 generate=_password,

@@ -7,7 +7,7 @@ spoils nothing else; what a user must mend becomes ``Invalid``.
 import asyncio
 import base64
 import binascii
-from collections.abc import Awaitable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TypeVar
@@ -35,8 +35,9 @@ _LISTED: tuple[Kind, ...] = (
     kinds.CONFIG_MAP,
     kinds.NETWORK_POLICY,
     kinds.POD_DISRUPTION_BUDGET,
-    kinds.POD,
 )
+_WITH_PODS = (kinds.STATEFUL_SET.kind, kinds.DEPLOYMENT.kind, kinds.JOB.kind)
+Names = Callable[[Kind], frozenset[str] | None]
 _OTHERS = (kinds.NETWORK_POLICY.kind, kinds.POD_DISRUPTION_BUDGET.kind)
 
 
@@ -157,28 +158,38 @@ def _data(body: Manifest) -> dict[str, bytes]:
     return found
 
 
-async def children(place: Place, region: Region, *, key: bytes, now: datetime) -> Fact[Children]:
-    """Everything in the placement that bears the Region's labels or has the name of a child; one complete look."""
+async def children(
+    place: Place, region: Region, *, key: bytes, now: datetime, names: Names = lambda _: None
+) -> Fact[Children]:
+    """Everything in the placement that bears the Region's labels or has the name of a child; one complete look.
+
+    ``names`` tells what a watch knows to be there, which is then read by name; None = nobody watches, so list.
+    """
     if place.cluster is None:
         return Unknown("PlacementUnreachable", "the cluster of the region cannot be reached")
     cluster, namespace, wanted = place.cluster, place.namespace, reads(region)
     labels = {naming.LABEL_REGION_NAMESPACE: region.metadata.namespace, naming.LABEL_REGION_NAME: region.metadata.name}
+    told = {kind: names(kind) for kind in _LISTED}
+    by_name = {*wanted.objects, *((kind.kind, name) for kind, known in told.items() for name in known or ())}
     try:
         lists, named, secrets = await asyncio.gather(
-            asyncio.gather(*(cluster.list(kind, namespace, labels=labels) for kind in _LISTED)),
-            asyncio.gather(*(cluster.get(kinds.BY_NAME[kind], namespace, name) for kind, name in wanted.objects)),
+            asyncio.gather(*(cluster.list(k, namespace, labels=labels) for k, known in told.items() if known is None)),
+            asyncio.gather(*(cluster.get(kinds.BY_NAME[kind], namespace, name) for kind, name in sorted(by_name))),
             asyncio.gather(*(secret(cluster, namespace, read, key=key) for read in wanted.secrets)),
         )
+        bodies = {(b["kind"], b["metadata"]["name"]): b for group in lists for b in group}
+        bodies |= {(b["kind"], b["metadata"]["name"]): b for b in named if b is not None}
+        if any(kind in _WITH_PODS for kind, _ in bodies):
+            pods = await cluster.list(kinds.POD, namespace, labels=labels)
+            bodies |= {(pod["kind"], pod["metadata"]["name"]): pod for pod in pods}
     except Unavailable as error:
         return Unknown(error.reason, str(error))
     unknown = next((item for item in secrets if isinstance(item, Unknown)), None)
     if unknown is not None:
         return unknown
-    bodies = {(b["kind"], b["metadata"]["name"]): b for group in lists for b in group}
-    bodies |= {(b["kind"], b["metadata"]["name"]): b for b in named if b is not None}
     expandable = await _expandable(cluster, bodies.values())
-    known = {item.meta.ref.name: item for item in secrets if isinstance(item, facts.SecretFacts)}
-    return _sorted_out(bodies, secrets=known, expandable=expandable, now=now)
+    known_secrets = {item.meta.ref.name: item for item in secrets if isinstance(item, facts.SecretFacts)}
+    return _sorted_out(bodies, secrets=known_secrets, expandable=expandable, now=now)
 
 
 async def _expandable(cluster: Cluster, bodies: Iterable[Manifest]) -> Mapping[str, bool]:

@@ -29,8 +29,9 @@ from region_operator.controller.reconcile.reading import read
 from region_operator.controller.status.region import region_status
 from region_operator.errors import InvalidInput
 from region_operator.kubernetes import kinds
-from region_operator.kubernetes.cluster import Cluster
 from region_operator.kubernetes.clusters import Clusters
+from region_operator.kubernetes.kinds import Kind
+from region_operator.kubernetes.watch import Watches
 from region_operator.supervision.results import After, Done, Failed, Result
 from region_operator.supervision.units import Key
 
@@ -58,7 +59,7 @@ class Ports:
     peerings: PeeringObserver
     executor: Executor
     writer: StatusWriter
-    cover: Callable[[Cluster, str], None]  # watch the children there
+    watches: Watches  # of the children
     enqueue: Callable[[Key], None]
     now: Callable[[], datetime]
     generate: Callable[[], str]  # a random password
@@ -70,6 +71,7 @@ class RegionReconciler:
     def __init__(self, hub: Hub, ports: Ports) -> None:
         self._hub, self._ports = hub, ports
         self._identities: dict[tuple[str, str], tuple[str, mutual_tls.Identity | None]] = {}
+        self._looked_at: set[Key] = set()
 
     async def reconcile(self, key: Key) -> Result:
         """Bring one Region on; raises like the Kubernetes door."""
@@ -77,6 +79,7 @@ class RegionReconciler:
         body = await hub.get(kinds.REGION, key.namespace, key.name)
         if body is None:
             self._ports.writer.forget(key)
+            self._looked_at.discard(key)
             await self._ports.agents.forget(key)
             return Done()
         region = await read(Region, kinds.REGION, body, writer=self._ports.writer, now=self._ports.now())
@@ -87,7 +90,8 @@ class RegionReconciler:
         plan = plan_region(region, seen, self._hub.settings, generate=self._ports.generate)
         outcome = await self._ports.executor.run(Site(region, hub, place.cluster), plan)
         if place.cluster is not None and isinstance(seen.children, Children):
-            self._ports.cover(place.cluster, place.namespace)
+            self._ports.watches.cover(place.cluster, place.namespace)
+            self._looked_at.add(key)
         status = region_status(region, seen, plan, outcome, now=self._ports.now())
         wait_s = await self._ports.writer.publish(
             kinds.REGION, body, before=region.status, after=status, urgent=("observedGeneration", "agent", "database")
@@ -108,7 +112,7 @@ class RegionReconciler:
         fleet = await observe.fleet(hub, region, key_taken=self._key_taken(region), holders=self._holders(region))
         digest_key = observe.digest_key(fleet)
         children, references, policy, peerings, terminating = await asyncio.gather(
-            observe.children(place, region, key=digest_key, now=ports.now()),
+            observe.children(place, region, key=digest_key, now=ports.now(), names=self._names(region, place)),
             observe.references(hub, region, key=digest_key),
             self._policy(region),
             ports.peerings.of_region(meta.namespace, meta.name),
@@ -130,6 +134,26 @@ class RegionReconciler:
         )
         await self._watch_agent(key, region, seen)
         return replace(seen, agent=ports.agents.facts(key))
+
+    def _names(self, region: Region, place: observe.Place) -> observe.Names:
+        """What the watches know of this Region's children.
+
+        Nothing, where a child may be that they do not see or that nobody else would ever ask for again: when the Region
+        is looked at first, when it is removed, and when it may still bear the labels of another hub.
+        """
+        meta, cluster = region.metadata, place.cluster
+        key = Key(REGION, meta.namespace, meta.name)
+        taken_over = naming.ANNOTATION_TAKE_OVER in meta.annotations
+        if cluster is None or key not in self._looked_at or meta.deletion_timestamp is not None or taken_over:
+            return lambda _: None
+        owner = (meta.namespace, meta.name)
+
+        def names(kind: Kind) -> frozenset[str] | None:
+            if kind == kinds.PERSISTENT_VOLUME_CLAIM:  # known by name, and nobody watches them
+                return frozenset()
+            return self._ports.watches.names(cluster, kind, place.namespace, owner)
+
+        return names
 
     async def _terminating(self, namespace: str, place: observe.Place) -> bool:
         """Whether the Region's own namespace is being deleted; it is mostly the placement's, seen already."""
