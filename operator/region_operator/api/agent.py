@@ -228,6 +228,7 @@ class AgentStatus(Wire):
     configuration_etag: str = ""
     sources: list[Source] = Field(default_factory=list)
     rules_hash: str = ""
+    rules: Rules | None = None  # of the document it holds: an operator whose SyncPolicy is missing sends them again
     database_reachable: bool = True
     database_message: str = ""  # why it is not reachable, or not usable (not prepared yet)
     database_version: str = ""

@@ -25,6 +25,7 @@ from region_operator.controller.plan.claim import duplicate_of
 from region_operator.controller.plan.labels import Site
 
 _ABSENT_URL = "https://absent.invalid:8443"  # of a peer whose Region is gone; a link that leaves dials nobody it lacks
+_NOTHING_TO_DRAIN_S = 1
 
 
 @dataclass(frozen=True)
@@ -115,8 +116,22 @@ def _leaving(inputs: DocumentInputs, peering: PeeringFacts, peer: Peer | None) -
             server_name=naming.agent_server_name(number, inputs.fleet_uid),
             management_endpoint="",
         )
-    drain_s = 0 if peering.abandon else peering.drain_timeout_s
+    drain_s = 0 if peering.abandon else min(peering.drain_timeout_s, _drain_limit_s(inputs, peering))
     return Link(peering_uid=peering.uid, peer=peer, state="Leaving", drain_timeout_seconds=drain_s)
+
+
+def _drain_limit_s(inputs: DocumentInputs, peering: PeeringFacts) -> int:
+    """A peer that answers and never had the link gives nothing to wait for; it was deleted before both were wired."""
+    side = peering.other_side(inputs.site.region)
+    if not isinstance(side, PeerFacts) or not isinstance(side.agent.status, AgentStatus):
+        return peering.drain_timeout_s
+    told = side.agent.status
+    knows = (
+        *(source.uid for source in told.sources),
+        *(link.peering_uid for link in told.links),
+        *told.left_peerings,
+    )
+    return peering.drain_timeout_s if peering.uid in knows else _NOTHING_TO_DRAIN_S
 
 
 def _peer(inputs: DocumentInputs, side: PeerFacts) -> Peer:

@@ -140,7 +140,7 @@ def _document_inputs(context: Context, status: AgentStatus) -> DocumentInputs | 
     if not endpoint:
         return Wait("AgentReady", "WaitingForAddress", "the management server's Service has no address yet")
     policy = facts.policy if isinstance(facts.policy, PolicyFacts) else None
-    rules = policy.rules if policy else facts.agent.rules_in_force
+    rules = policy.rules if policy else facts.agent.rules_in_force or status.rules
     if rules is None:
         return _no_policy(context)
     ca = facts.fleet.ca

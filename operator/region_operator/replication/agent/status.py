@@ -62,6 +62,7 @@ def agent_status(facts: Facts) -> AgentStatus:
         configuration_etag=held.etag,
         sources=held.source_list(),
         rules_hash=held.document.rules.hash if held.document else "",
+        rules=held.document.rules if held.document else None,
         database_reachable=facts.database_reachable,
         database_message=facts.database_message,
         database_version=store.database_version if store else "",

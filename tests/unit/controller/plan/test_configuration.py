@@ -117,7 +117,10 @@ def test_a_peering_that_was_left_is_never_told_as_a_link_again():
 
 @pytest.mark.rule("OPERATOR 8")
 def test_only_a_deleted_peering_makes_a_link_leave():
-    (link,) = document(peering(deleting=True, drain_timeout_s=30), status=status(links=[held("p1")])).links
+    answer = status(2, links=[held("p1", 1)])
+    other = peer(agent=AgentFacts("x", answer, last=answer))
+    facts = peering(other=other, deleting=True, drain_timeout_s=30)
+    (link,) = document(facts, status=status(links=[held("p1")])).links
     assert (link.state, link.drain_timeout_seconds) == ("Leaving", 30)
 
 
@@ -133,6 +136,19 @@ def test_a_link_leaves_also_when_the_other_region_is_gone():
 def test_an_abandoned_peering_leaves_without_draining():
     (link,) = document(peering(deleting=True, abandon=True), status=status(links=[held("p1")])).links
     assert (link.state, link.drain_timeout_seconds) == ("Leaving", 0)
+
+
+@pytest.mark.rule("OPERATOR 20")
+def test_a_peer_that_never_had_the_link_is_not_waited_for():
+    def drain_s(**told):
+        answer = status(**told)
+        other = peer(agent=AgentFacts("x", answer, last=answer))
+        made = document(peering(other=other, deleting=True, drain_timeout_s=600), status=status(links=[held("p1")]))
+        return made.links[0].drain_timeout_seconds
+
+    assert drain_s() == 1, "the management server is still told, so it is not 0"
+    assert drain_s(links=[held("p1")]) == 600
+    assert drain_s(left=["p1"]) == 600
 
 
 def test_a_silent_peer_does_not_end_a_link_that_is_there():

@@ -312,6 +312,15 @@ def test_the_rules_of_a_policy_that_is_gone_stay_in_force():
     assert [wait.reason for wait in world.plan().waits] == ["PolicyNotFound"]
 
 
+@pytest.mark.rule("OPERATOR 7")
+def test_an_operator_that_was_restarted_takes_the_rules_of_a_policy_that_is_gone_from_the_agent():
+    world = settled()
+    world.changes = {"policy": None}
+    world.agent = world.agent.model_copy(update={"rules": Rules(hash="sha256:kept")})
+    (push,) = (act for act in world.plan().acts if isinstance(act, steps.PushConfiguration))
+    assert push.document.rules.hash == "sha256:kept"
+
+
 def retires(job: dict) -> bool:
     env = job["spec"]["template"]["spec"]["containers"][0]["env"]
     return {"name": "PREPARE_RETIRE_OTHER_USERS", "value": "true"} in env
