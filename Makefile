@@ -7,6 +7,7 @@ BIN := $(CURDIR)/.venv/bin
 STAMP := .venv/installed-$(shell sha256sum pyproject.toml | cut -c1-12)
 export PYTHONPATH := tests
 DEV := $(BIN)/python -m devcluster
+BENCHMARKS := region_ready
 NAME ?= dev
 
 help:  ## this list
@@ -25,8 +26,8 @@ crds: $(STAMP)  ## write again what is generated from the kinds: definitions, th
 	@$(BIN)/region-operator crds crds charts/region-operator/templates/crds charts/region
 	@$(BIN)/python docs/generate.py
 
-bench: prepare  ## all benchmarks; results in bench/results
-	@for program in bench/*.py; do $(BIN)/python $$program || exit 1; done
+bench: prepare  ## all benchmarks; results in bench/results, tables in docs/benchmarks.md
+	@for name in $(BENCHMARKS); do $(BIN)/python -m bench.$$name || exit 1; done; $(BIN)/python -m bench.tables
 
 dev-up: prepare  ## a cluster to play with, with the images loaded
 	@$(DEV) up $(NAME) && $(DEV) load-image $(NAME)
