@@ -62,16 +62,12 @@ def start(name: str, *, owner: int = 0) -> Cluster | KindCluster:
 
 def prepare() -> None:
     """Do everything that takes long the first time; quick when nothing is missing."""
+    if not given() and not kind.works():
+        toolchain.require_root()
+        toolchain.install_packages()
+        toolchain.node_programs()
+        preload.build()
     toolchain.helm()
-    if given():
-        return
-    if kind.works():
-        toolchain.kind()
-        return
-    toolchain.require_root()
-    toolchain.install_packages()
-    toolchain.node_programs()
-    preload.build()
 
 
 if __name__ == "__main__":
