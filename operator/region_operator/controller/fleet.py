@@ -129,7 +129,7 @@ class Fleet:
 
     def __init__(self) -> None:
         self._namespaces: dict[tuple[str, str], _Namespace] = defaultdict(_Namespace)
-        self._sightings: dict[Key, Sighting] = {}
+        self._sightings: dict[str, dict[str, Sighting]] = defaultdict(dict)  # by namespace and name
         self._own_writes: dict[Key, str] = {}
         self.listed = False  # every kind was listed once; before that there is no verdict on duplicates (rule 3)
 
@@ -148,7 +148,8 @@ class Fleet:
         """Forget an object that is no more; returns the keys whose passes that concerns, its own too."""
         before = self.get(key)
         self._of(key.kind, key.namespace).drop(key.name)
-        self._sightings.pop(key, None)
+        if key.kind == REGION:
+            self._sightings[key.namespace].pop(key.name, None)
         self._own_writes.pop(key, None)
         concerned = self._concerned(before) if before else set()
         if key.kind == REGION:  # it may have held up a rotation of the fleet's CA
@@ -222,7 +223,8 @@ class Fleet:
         """
         peer = sighting.peer
         key = Key(REGION, peer.namespace, peer.name)
-        before, self._sightings[key] = self._sightings.get(key), sighting
+        seen = self._sightings[peer.namespace]
+        before, seen[peer.name] = seen.get(peer.name), sighting
         if before is not None and _essence(before) == _essence(sighting):
             return set()
         entry = self.get(key)
@@ -241,7 +243,7 @@ class Fleet:
 
     def sighting(self, namespace: str, name: str) -> Sighting | None:
         """What the last pass over that Region published; None = no pass of this process was made yet."""
-        return self._sightings.get(Key(REGION, namespace, name))
+        return self._sightings[namespace].get(name)
 
 
 def _essence(sighting: Sighting) -> tuple[object, ...]:

@@ -15,7 +15,7 @@ from region_operator.controller.agent_client import AgentEndpoint
 from region_operator.controller.execute import Executor, Site
 from region_operator.controller.facts import Children, Fact, RegionFacts, Unknown
 from region_operator.controller.fleet import REGION, Fleet, Sighting
-from region_operator.controller.observe import policies
+from region_operator.controller.observe import policies, siblings
 from region_operator.controller.observe import region as observe
 from region_operator.controller.observe.agents import AgentObserver
 from region_operator.controller.observe.peerings import PeeringObserver, age_s
@@ -109,7 +109,12 @@ class RegionReconciler:
     async def _observe(self, region: Region, place: observe.Place) -> RegionFacts:
         ports, hub, meta = self._ports, self._ports.clusters.local, region.metadata
         key = Key(REGION, meta.namespace, meta.name)
-        fleet = await observe.fleet(hub, region, key_taken=self._key_taken(region), holders=self._holders(region))
+        fleet = await observe.fleet(
+            hub,
+            region,
+            key_taken=siblings.key_taken(ports.fleet, key),
+            holders=siblings.trust_holders(ports.fleet, meta.namespace),
+        )
         digest_key = observe.digest_key(fleet)
         children, references, policy, peerings, terminating = await asyncio.gather(
             observe.children(place, region, key=digest_key, now=ports.now(), names=self._names(region, place)),
@@ -126,7 +131,7 @@ class RegionReconciler:
             references=references,
             policy=policies.rules_of(policy, named=region.spec.policy_ref is not None),
             peerings=peerings,
-            same_id=self._same_id(key),
+            same_id=siblings.same_id(ports.fleet, key),
             now=timestamp(ports.now()),
             deleting=meta.deletion_timestamp is not None,
             deleting_age_s=age_s(meta.deletion_timestamp),
@@ -197,47 +202,6 @@ class RegionReconciler:
             found = await observe.secret_values(self._ports.clusters.local, namespace, name)
             known = self._identities[namespace, name] = (version, _usable(found))
         return known[1]
-
-    def _key_taken(self, region: Region) -> Fact[bool]:
-        """Whether another Region of the fleet was provisioned with the database key."""
-        if not self._ports.fleet.listed:
-            return Unknown("NotObserved", "the Regions have not been listed yet")
-        verdicts = [sighting.holds_key if sighting else None for sighting in self._others(region)]
-        if any(verdict is True for verdict in verdicts):
-            return True
-        unknown = next((verdict for verdict in verdicts if isinstance(verdict, Unknown)), None)
-        if unknown is None and None in verdicts:
-            unknown = Unknown("NotObserved", "not every Region of the fleet was looked at yet")
-        return unknown or False
-
-    def _others(self, region: Region) -> list[Sighting | None]:
-        namespace = region.metadata.namespace
-        names = [entry.key.name for entry in self._ports.fleet.of_kind(REGION, namespace)]
-        return [self._ports.fleet.sighting(namespace, name) for name in names if name != region.metadata.name]
-
-    def _holders(self, region: Region) -> Fact[tuple[facts.TrustHolder, ...]]:
-        namespace = region.metadata.namespace
-        if not self._ports.fleet.listed:
-            return Unknown("NotObserved", "the Regions have not been listed yet")
-        unseen = Unknown("NotObserved", "the Region was not looked at yet")
-        found = []
-        for entry in self._ports.fleet.of_kind(REGION, namespace):
-            if entry.deleting:
-                continue  # it serves nobody any more, and its agent may be gone already
-            sighting = self._ports.fleet.sighting(namespace, entry.key.name)
-            found.append(sighting.trust if sighting else facts.TrustHolder(entry.key.name, unseen, unseen))
-        return tuple(found)
-
-    def _same_id(self, key: Key) -> Fact[tuple[facts.IdHolder, ...]]:
-        entry = self._ports.fleet.get(key)
-        if entry is None or not self._ports.fleet.listed:
-            return Unknown("NotObserved", "the Regions have not been listed yet")
-        found = []
-        for other in self._ports.fleet.same_id(entry):
-            sighting = self._ports.fleet.sighting(other.key.namespace, other.key.name)
-            holds = sighting.holds_claim if sighting else Unknown("NotObserved", "it was not looked at yet")
-            found.append(facts.IdHolder(other.key.namespace, other.key.name, other.uid, holds, other.deleting))
-        return tuple(found)
 
     # --- telling others ----------------------------------------------------------------------------------------------
 
