@@ -108,6 +108,13 @@ class Fleet:
     def request_reconcile(self, *names: str, token: str) -> None:
         self("annotate", "region", *names, f"{naming.ANNOTATION_RECONCILE}={token}", "--overwrite")
 
+    def until_handled(self, name: str, token: str) -> None:
+        """Wait for the pass that ``request_reconcile`` asked for."""
+        until(
+            f"request {token} is answered",
+            lambda: self.get("region", name)["status"].get("lastHandledReconcileAt") == token,
+        )
+
     def children(self, name: str, *, namespace: str = "", cluster: Any = None) -> set[str]:
         """Kind/name of everything that bears a Region's labels, wherever it is placed."""
         labels = f"{naming.LABEL_REGION_NAMESPACE}={self.namespace},{naming.LABEL_REGION_NAME}={name}"

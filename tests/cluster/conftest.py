@@ -197,6 +197,8 @@ def module_fleet(cluster, operator):
     for namespace in _namespace(cluster):
         operator.allow(namespace)
         yield namespace
+        kinds = ("regionpeerings,regions", "--all", "-n", namespace)
+        cluster.kubectl("delete", *kinds, "--timeout=90s")  # while there is an operator to take them down
         operator.forget(namespace)
 
 
