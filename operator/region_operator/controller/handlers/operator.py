@@ -25,6 +25,7 @@ from region_operator.controller.reconcile.peering import PeeringReconciler
 from region_operator.controller.reconcile.policy import PolicyReconciler
 from region_operator.controller.reconcile.publish import StatusWriter
 from region_operator.controller.reconcile.region import Hub, Ports, RegionReconciler
+from region_operator.controller.status.lag import shown
 from region_operator.errors import Refused
 from region_operator.kubernetes import kinds
 from region_operator.kubernetes.cluster import Cluster
@@ -98,7 +99,7 @@ class Operator:
             on_close=watches.uncover,
         )
         client = AgentClient(before_write=_guard(leadership.may_write))
-        agents = AgentObserver(client, on_news=self._on_news)
+        agents = AgentObserver(client, on_news=self._on_news, shown=shown)
         handlers = self._reconcilers(
             self._hub(hub_id, leadership.term), clusters, client=client, agents=agents, watches=watches
         )

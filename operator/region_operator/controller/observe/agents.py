@@ -13,7 +13,6 @@ from dataclasses import dataclass, field
 from region_operator.api.agent import Acknowledgement, AgentStatus, LinkStatus, Rules
 from region_operator.controller.agent_client import AgentClient, AgentEndpoint
 from region_operator.controller.facts import AgentFacts, Fact, Invalid, Unknown
-from region_operator.controller.status.lag import brief, bucket, two_digits
 from region_operator.errors import Conflict, Refused, Unavailable
 from region_operator.supervision.backoff import Backoff
 from region_operator.supervision.supervisor import Process, Supervisor
@@ -50,19 +49,22 @@ class AgentObserver:
 
     Args:
         on_news: called on the loop when a Region, or its peerings, should be looked at again.
+        shown: figures of a link, as roughly as they are shown.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - one place composes it
         self,
         client: AgentClient,
         *,
         on_news: Callable[[News], None],
+        shown: Callable[[LinkStatus], object],
         supervisor: Supervisor | None = None,
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], Awaitable[object]] = asyncio.sleep,
         first_answer_s: float = FIRST_ANSWER_S,
     ) -> None:
         self._client, self._on_news, self._clock, self._sleep = client, on_news, clock, sleep
+        self._shown = shown
         self._first_answer_s = first_answer_s
         self._supervisor = supervisor or Supervisor(backoff=Backoff(base_s=1.0, cap_s=15.0), steady_s=5.0)
         self._watched: dict[Key, _Watched] = {}
@@ -171,7 +173,7 @@ class AgentObserver:
         of_links = _essence_of_links(before) != _essence_of_links(status)
         if of_links or _essence(before) != _essence(status):
             self._on_news(News(key, links=of_links))
-        elif _figures(before) != _figures(status):
+        elif [*map(self._shown, before.links)] != [*map(self._shown, status.links)]:
             self._on_news(News(key, links=True, own=False))
 
     def _miss(self, key: Key, watched: _Watched, error: Unavailable) -> None:
@@ -191,19 +193,6 @@ def _essence_of_links(status: AgentStatus) -> tuple[object, ...]:
     """What peerings are judged from."""
     told = (status.sources, status.left_peerings, status.rules_hash, status.database_key_fingerprint)
     return (*map(_essence_of, status.links), *told, status.schema_version)
-
-
-def _figures(status: AgentStatus) -> list[tuple[object, ...]]:
-    """Figures of the links, as roughly as they are shown."""
-    return [
-        (
-            bucket(link.lag_ms),
-            brief(link.pending_changes),
-            *map(two_digits, (link.open_conflicts, link.unique_clashes, link.parked, link.dead_lettered)),
-            link.copy_progress,
-        )
-        for link in status.links
-    ]
 
 
 def _essence_of(link: LinkStatus) -> tuple[object, ...]:

@@ -7,6 +7,7 @@ significant digits from 100 on. So a status rests while data flows.
 from dataclasses import dataclass
 from typing import Final
 
+from region_operator.api.agent import LinkStatus
 from region_operator.api.peering_status import LagBucket
 
 _BUCKETS: Final[tuple[tuple[int, LagBucket], ...]] = (
@@ -63,6 +64,12 @@ def brief(count: int | None) -> str:
         if rounded >= size:
             return f"{rounded / size:.2g}{letter}" if rounded < 10 * size else f"{rounded // size}{letter}"
     return str(rounded)
+
+
+def shown(link: LinkStatus) -> tuple[object, ...]:
+    """Figures of a link, as roughly as a status shows them."""
+    counts = (link.open_conflicts, link.unique_clashes, link.parked, link.dead_lettered)
+    return bucket(link.lag_ms), brief(link.pending_changes), *map(two_digits, counts), link.copy_progress
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ from region_operator.api.agent import Acknowledgement, LinkStatus, Rules, Source
 from region_operator.controller.agent_client import AgentEndpoint
 from region_operator.controller.facts import Invalid, Unknown
 from region_operator.controller.observe.agents import AgentObserver, News
+from region_operator.controller.status.lag import shown
 from region_operator.errors import Conflict, Unavailable
 from region_operator.supervision.backoff import Backoff
 from region_operator.supervision.supervisor import Supervisor
@@ -46,6 +47,7 @@ class Room:
         self.observer = AgentObserver(
             self.client,
             on_news=self.news.append,
+            shown=shown,
             supervisor=supervisor,
             clock=self.time,
             sleep=self.time.sleep,
@@ -231,7 +233,7 @@ async def test_a_forgotten_agent_is_asked_no_more(room):
 async def test_a_first_answer_that_comes_at_once_is_waited_for():
     room = Room()
     room.client.answers.put_nowait(status())
-    observer = AgentObserver(room.client, on_news=room.news.append, clock=room.time, sleep=room.time.sleep)
+    observer = AgentObserver(room.client, on_news=room.news.append, shown=shown, clock=room.time, sleep=room.time.sleep)
     await observer.watch(KEY, ENDPOINT)
     assert observer.facts(KEY).status == status()
     await observer.close()
