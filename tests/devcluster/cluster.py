@@ -11,7 +11,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from subprocess import DEVNULL, PIPE
-from typing import IO
+from typing import IO, Any
 
 from devcluster import images, preload, toolchain
 from devcluster.layout import API_PORT, DNS_READY_PORT, MAX_CLUSTERS, Layout, registry
@@ -74,6 +74,10 @@ class Cluster:
     def in_node(self, *command: str, stdin: str = "") -> str:
         """Run one of this machine's programs in the network of the node."""
         return run(*self._entering("--net"), *command, input=stdin)
+
+    def spawn(self, *command: str, **options: Any) -> "subprocess.Popen[str]":
+        """Start one of this machine's programs in the network of the node."""
+        return subprocess.Popen([*self._entering("--net"), *command], **options)
 
     def _entering(self, *namespaces: str) -> tuple[str, ...]:
         return ("nsenter", "--target", str(self._layout.pid("init")), *namespaces, "--")
