@@ -119,26 +119,19 @@ def _measured(
 
     def figures(regions: int, fresh: int, peerings: int) -> list[Figure]:
         what = f"{regions:,} external Region{'s' * (regions > 1)}" + f", {peerings:,} RegionPeerings" * bool(peerings)
-        objects = regions + peerings
+        made, objects = fresh + peerings, regions + peerings
         calls = rested.reads - before.reads + rested.writes - before.writes
-        passes = max(1, after.passes - rested.passes)
+        reads, passes = after.reads - rested.reads, after.passes - rested.passes
+        writes, cpu_s = after.writes - rested.writes, after.cpu_s - rested.cpu_s
         return [
             Figure(f"{what}: all Ready after", round(ready_s, 1), "s"),
+            Figure(f"{what}: passes per new object until Ready", round((rested.passes - before.passes) / made, 1), ""),
+            Figure(f"{what}: API calls per new object until Ready", round(calls / made, 1), ""),
             Figure(f"{what}: operator memory (RSS)", round(after.resident_mib, 1), "MiB", goal=MEMORY_GOAL_MIB),
-            Figure(f"{what}: API calls per new object until Ready", round(calls / (fresh + peerings), 1), "calls"),
-            Figure(
-                f"{what}: steady, mutating calls but Lease",
-                round((after.writes - rested.writes) / minutes, 2),
-                "/min",
-                goal=0.0,
-            ),
-            Figure(
-                f"{what}: steady, reads per object",
-                round((after.reads - rested.reads) / minutes / objects * 60, 1),
-                "/h",
-            ),
-            Figure(f"{what}: steady, reads per pass", round((after.reads - rested.reads) / passes, 1), "calls"),
-            Figure(f"{what}: steady, CPU", round((after.cpu_s - rested.cpu_s) / minutes / 60 * 100, 2), "% of a core"),
+            Figure(f"{what}: steady, mutating calls but Lease", round(writes / minutes, 2), "/min", goal=0.0),
+            Figure(f"{what}: steady, passes per object", round(passes / minutes / objects * 60, 1), "/h"),
+            Figure(f"{what}: steady, API reads per object", round(reads / minutes / objects * 60, 1), "/h"),
+            Figure(f"{what}: steady, CPU", round(cpu_s / minutes / 60 * 100, 2), "% of a core"),
         ]
 
     return figures

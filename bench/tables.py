@@ -43,7 +43,7 @@ def _section(path: Path) -> Iterator[str]:
 
 
 def _value(value: float | None, unit: str) -> str:
-    return "" if value is None else f"{value:,.4g} {unit}" if value < 1000 else f"{value:,.0f} {unit}"
+    return "" if value is None else f"{value:,.4g} {unit}".strip() if value < 1000 else f"{value:,.0f} {unit}".strip()
 
 
 def _ratio(row: dict[str, Any]) -> str:
