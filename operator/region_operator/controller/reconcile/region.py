@@ -22,10 +22,10 @@ from region_operator.controller.observe.peerings import PeeringObserver, age_s
 from region_operator.controller.plan.claim import held_claim
 from region_operator.controller.plan.context import PlanSettings, agent_endpoint, management_endpoint
 from region_operator.controller.plan.region import plan_region
-from region_operator.controller.plan.steps import Wait
 from region_operator.controller.plan.x509 import describe
 from region_operator.controller.reconcile.publish import StatusWriter, condition
 from region_operator.controller.reconcile.reading import read
+from region_operator.controller.reconcile.rests import Rests
 from region_operator.controller.status.region import region_status
 from region_operator.errors import InvalidInput
 from region_operator.kubernetes import kinds
@@ -34,9 +34,6 @@ from region_operator.kubernetes.kinds import Kind
 from region_operator.kubernetes.watch import Watches
 from region_operator.supervision.results import After, Done, Failed, Result
 from region_operator.supervision.units import Key
-
-REST_S = 5.0  # between looks at something that is being made
-EDIT_REST_S = 30.0  # between looks at something that a user must mend and that is not watched (Secrets)
 
 
 @dataclass(frozen=True)
@@ -72,6 +69,7 @@ class RegionReconciler:
         self._hub, self._ports = hub, ports
         self._identities: dict[tuple[str, str], tuple[str, mutual_tls.Identity | None]] = {}
         self._looked_at: set[Key] = set()
+        self._rests = Rests()
 
     async def reconcile(self, key: Key) -> Result:
         """Bring one Region on; raises like the Kubernetes door."""
@@ -80,6 +78,7 @@ class RegionReconciler:
         if body is None:
             self._ports.writer.forget(key)
             self._looked_at.discard(key)
+            self._rests.forget(key)
             await self._ports.agents.forget(key)
             return Done()
         region = await read(Region, kinds.REGION, body, writer=self._ports.writer, now=self._ports.now())
@@ -101,7 +100,7 @@ class RegionReconciler:
             return Failed(outcome.failure.reason, outcome.failure.message)
         if outcome.changed:
             return After(0.0)  # on with the next stage; mailboxes keep passes apart
-        rests = [rest for rest in (wait_s, *map(_rest_s, plan.waits)) if rest]
+        rests = [rest for rest in (wait_s, self._rests.next_s(key, plan.waits)) if rest]
         return After(min(rests)) if rests else Done()
 
     # --- observing ---------------------------------------------------------------------------------------------------
@@ -230,13 +229,6 @@ class RegionReconciler:
         )
         for key in self._ports.fleet.publish(sighting):
             self._ports.enqueue(key)
-
-
-def _rest_s(wait: Wait) -> float | None:
-    """How long to rest on what is waited for; most of it also wakes us. None: until the next resync."""
-    if wait.stalled or wait.condition == "Paused":
-        return None
-    return EDIT_REST_S if wait.condition == "ReferencesResolved" or wait.reason == "InvalidInput" else REST_S
 
 
 def _usable(secret: Mapping[str, bytes]) -> mutual_tls.Identity | None:
