@@ -11,7 +11,6 @@ from pathlib import Path
 from devcluster import toolchain
 from devcluster.cluster import Cluster
 from devcluster.images import Images
-from devcluster.layout import Layout
 
 NAMESPACE = "region-operator"
 CHART = Path(__file__).parents[1] / "charts/region-operator"
@@ -119,10 +118,8 @@ def _schemas() -> list[dict[str, object]]:
     ]
 
 
-def start_agents(cluster: Cluster, fleet: str) -> "subprocess.Popen[bytes]":
+def start_agents(cluster: Cluster, fleet: str) -> "subprocess.Popen[str]":
     """Run ``bench.agents`` in the network of the cluster's node, where Pods reach it; it ends with this process."""
-    node = str(Layout.load(cluster.directory).pid("init"))
-    command = ["setpriv", "--pdeathsig", "KILL", "nsenter", "--target", node, "--net", "--"]
     program = [sys.executable, "-m", "bench.agents", "--kubeconfig", str(cluster.peer_kubeconfig), "--namespace", fleet]
     address = ["--host", cluster.node_address, "--first-port", str(FIRST_PORT)]
-    return subprocess.Popen([*command, *program, *address], stdin=subprocess.DEVNULL)
+    return cluster.spawn("setpriv", "--pdeathsig", "KILL", *program, *address, stdin=subprocess.DEVNULL)
