@@ -44,6 +44,7 @@ def reasons(region: Region) -> list[str]:
 @pytest.mark.rule("ENGINE 11")
 def test_an_agent_that_restarts_alone_keeps_its_incarnation(region: Region) -> None:
     before = region.store.history()
+    assert reasons(region) == ["Installed"]
     region.reopen()
     region.reopen()
     assert region.store.history() == before
@@ -187,6 +188,15 @@ def test_two_agents_never_hold_one_database(region: Region, monkeypatch: pytest.
     with pytest.raises(Refused) as refusal:
         RegionStore.open(region.agent, region_id=1, rules=region.rules, mint=lambda: 1)
     assert refusal.value.reason == "DatabaseInUse"
+
+
+@pytest.mark.rule("ENGINE 19")
+def test_a_session_that_was_cut_does_not_lock_its_own_agent_out(region: Region) -> None:
+    region.add_account("acme")
+    lingering = region.store._writer._lane
+    lingering._session = None  # the agent has lost it; the server has not noticed
+    assert region.store.fold().folded == 1
+    assert len(region.store.history()) == 1
 
 
 def test_a_database_that_is_gone_is_unavailable_and_comes_back(region: Region) -> None:

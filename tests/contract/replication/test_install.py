@@ -25,6 +25,19 @@ def test_preparing_twice_changes_nothing(region: Region) -> None:
     assert region.store.history() == history
 
 
+@pytest.mark.rule("ENGINE 17")
+def test_triggers_that_are_right_are_left_alone_and_one_that_was_changed_is_put_back(region: Region) -> None:
+    made = "SELECT trigger_name, created FROM information_schema.triggers WHERE trigger_schema = DATABASE() ORDER BY 1"
+    before = region.sql(made)
+    region.sql(f"DROP TRIGGER {region.schemas.sync}_user_update")
+    region.prepare()
+    after = region.sql(made)
+    assert [name for name, _ in after] == [name for name, _ in before]
+    assert [name for (name, created) in before if (name, created) not in after] == [
+        f"{region.schemas.sync}_user_update"
+    ]
+
+
 def test_rows_that_come_while_nobody_captures_get_a_version_when_prepared_again(region: Region) -> None:
     install.uninstall(region.admin, drop_schema=False)
     region.add_account("acme")

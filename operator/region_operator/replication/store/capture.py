@@ -5,54 +5,69 @@ triggers' back is recorded by the parent's trigger. The applier's session switch
 """
 
 from collections.abc import Collection
+from dataclasses import dataclass
 from typing import Final
 
 from region_operator.naming import quote_identifier
 from region_operator.replication.catalog import Column, Field
-from region_operator.replication.store.connections import CAPTURE_SWITCH
+from region_operator.replication.store.connections import CAPTURE_SWITCH, Session
 from region_operator.replication.store.layout import Layout, Table, literal
 
 PARENT_KEY: Final = "key of "
 """Before the name of a reference column in ``old_values``: the member that holds the parent's key."""
 
-EVENTS: Final = ("insert", "update", "delete")
+
+@dataclass(frozen=True)
+class Trigger:
+    """A trigger of ours; ``table`` and ``name`` without quotes."""
+
+    name: str
+    table: str
+    event: str
+    body: str
+
+    @property
+    def moment(self) -> str:
+        return "BEFORE" if self.event == "delete" else "AFTER"
+
+    def ddl(self, business: str, *, definer: str) -> str:
+        """The statement that makes it or replaces it; ``definer`` is a quoted account."""
+        return (
+            f"CREATE OR REPLACE DEFINER={definer} TRIGGER {business}.{quote_identifier(self.name)} "
+            f"{self.moment} {self.event.upper()} ON {business}.{quote_identifier(self.table)} "
+            f"FOR EACH ROW {self.body}"
+        )
 
 
-def trigger_name(layout: Layout, table: Table, event: str) -> str:
-    """``region_sync_user_update``: begins with the schema's name, so that people see whose it is."""
-    return _name(layout, table.entity.table, event)
-
-
-def _name(layout: Layout, table: str, event: str) -> str:
-    return quote_identifier(f"{layout.sync.strip('`')}_{table}_{event}"[:64])
-
-
-def statements(layout: Layout, *, definer: str, other_parents: Collection[str] = ()) -> list[str]:
-    """The DDL of all triggers; each may be run again.
-
-    Args:
-        layout: with the local ids of well-known rows.
-        definer: a quoted account.
-        other_parents: tables outside of the catalog that are there, among ``foreign_parents``.
-    """
+def triggers(layout: Layout, *, other_parents: Collection[str] = ()) -> list[Trigger]:
+    """All triggers; ``other_parents`` are tables outside of the catalog that are there, among ``foreign_parents``."""
     made = []
     for table in layout.tables.values():
         bodies = {"insert": _insert(layout, table), "update": _update(layout, table), "delete": _delete(layout, table)}
-        for event, body in bodies.items():
-            moment = "BEFORE" if event == "delete" else "AFTER"
-            made.append(
-                f"CREATE OR REPLACE DEFINER={definer} TRIGGER "
-                f"{layout.business}.{trigger_name(layout, table, event)} {moment} {event.upper()} ON {table.sql} "
-                f"FOR EACH ROW IF {CAPTURE_SWITCH} IS NULL THEN {body} END IF"
-            )
+        made += [_trigger(layout, table.entity.table, event, body) for event, body in bodies.items()]
     for parent in other_parents:
         children = "".join(_cascaded(layout, parent, table) for table in layout.tables.values())
-        made.append(
-            f"CREATE OR REPLACE DEFINER={definer} TRIGGER {layout.business}.{_name(layout, parent, 'delete')} "
-            f"BEFORE DELETE ON {layout.business}.{quote_identifier(parent)} "
-            f"FOR EACH ROW IF {CAPTURE_SWITCH} IS NULL THEN {children} END IF"
-        )
+        made.append(_trigger(layout, parent, "delete", children))
     return made
+
+
+def missing(session: Session, layout: Layout, wanted: Collection[Trigger], *, definer: str) -> list[Trigger]:
+    """Triggers that are not there exactly so: DDL on a table stalls its writers, so only these are made."""
+    present = set(
+        session.select(
+            "SELECT trigger_name, event_object_table, LOWER(event_manipulation), action_statement, definer "
+            "FROM information_schema.triggers WHERE trigger_schema = %s",
+            (layout.business.strip("`"),),
+        )
+    )
+    owner = definer.replace("'", "")
+    return [t for t in wanted if (t.name, t.table, t.event, t.body, owner) not in present]
+
+
+def _trigger(layout: Layout, table: str, event: str, body: str) -> Trigger:
+    """``region_sync_user_update``: begins with the schema's name, so that people see whose it is."""
+    name = f"{layout.sync.strip('`')}_{table}_{event}"[:64]
+    return Trigger(name, table, event, f"IF {CAPTURE_SWITCH} IS NULL THEN {body} END IF")
 
 
 def foreign_parents(layout: Layout) -> list[str]:
@@ -64,14 +79,8 @@ def foreign_parents(layout: Layout) -> list[str]:
 
 def removal(layout: Layout) -> list[str]:
     """The DDL that takes all triggers off, e.g. while the cloud upgrades its schema."""
-    return [
-        f"DROP TRIGGER IF EXISTS {layout.business}.{trigger_name(layout, table, event)}"
-        for table in layout.tables.values()
-        for event in EVENTS
-    ] + [
-        f"DROP TRIGGER IF EXISTS {layout.business}.{_name(layout, parent, 'delete')}"
-        for parent in foreign_parents(layout)
-    ]
+    everywhere = triggers(layout, other_parents=foreign_parents(layout))
+    return [f"DROP TRIGGER IF EXISTS {layout.business}.{quote_identifier(trigger.name)}" for trigger in everywhere]
 
 
 def _key(table: Table, alias: str) -> str:

@@ -138,7 +138,8 @@ def _age_ms(session: Session, layout: Layout, *, after: int, peer: int) -> int:
     ages = [
         session.one(
             "SELECT TIMESTAMPDIFF(MICROSECOND, changed_at, UTC_TIMESTAMP(6)) "
-            f"FROM {layout.own('row_version')} WHERE lsn > %s AND NOT (from_region <=> %s) ORDER BY lsn LIMIT 1",
+            f"FROM {layout.own('row_version')} FORCE INDEX (i_row_version__lsn) "
+            "WHERE lsn > %s AND NOT (from_region <=> %s) ORDER BY lsn LIMIT 1",
             (after, peer),
         ),
         session.one(

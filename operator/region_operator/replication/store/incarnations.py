@@ -5,9 +5,12 @@ database server, whatever any clock says; a server that is another one is known 
 restored alone by its witness.
 """
 
+import contextlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
+
+import pymysql
 
 from region_operator.errors import Conflict, InvalidInput, Refused
 from region_operator.replication.model.lag import History, Incarnation
@@ -23,6 +26,8 @@ RESTORED: Final = "Restored"
 LOCK_TIMEOUT_S = 10
 """How long an agent waits for another one to let go of the database."""
 
+IDLE_TIMEOUT_S = 60
+
 Mint = Callable[[], int]
 """Gives a random number of 63 bits."""
 
@@ -34,12 +39,14 @@ class Tenure:
     Attributes:
         token: the fencing token; whoever finds a higher one in the database has been replaced.
         last_lsn: the highest number this process has seen; a lower one means that the database went back in time.
+        connection: the session's number at the server.
     """
 
     region_id: int
     token: int
     history: History
     last_lsn: int
+    connection: int
 
     @property
     def actor(self) -> Actor:
@@ -54,11 +61,7 @@ def take(session: Session, layout: Layout, *, region_id: int, mint: Mint, before
         Refused: another agent holds the database and is alive.
         Conflict: another agent has taken the database since ``before``.
     """
-    lock = f"{layout.sync.strip('`')}.lane"[:64]
-    row = session.one("SELECT GET_LOCK(%s, %s)", (lock, LOCK_TIMEOUT_S))
-    if row is None or row[0] != 1:
-        raise Refused(reason="DatabaseInUse", message="another agent holds this region's database")
-    session.execute(f"SET {CAPTURE_SWITCH} = 1")
+    connection = _hold(session, layout, before=before)
     with session.transaction():
         lane = session.one(
             "SELECT region_id, fencing_token, last_lsn, witness, server_identity "
@@ -75,16 +78,12 @@ def take(session: Session, layout: Layout, *, region_id: int, mint: Mint, before
         reason, restored = _reason(
             session, layout, before=before, known=str(identity), present=present, lane=(int(last_lsn), int(witness))
         )
-        session.execute(
-            f"UPDATE {layout.own('lane')} SET fencing_token = %s, server_identity = %s WHERE id = 1", (token, present)
-        )
+        session.execute(f"UPDATE {layout.own('lane')} SET fencing_token = %s WHERE id = 1", (token,))
         if reason == "WitnessDisagrees":
             _start_over(session, layout)
-        name = begin(session, layout, mint=mint, reason=reason, restored=restored) if reason else None
-    if name is not None:
-        session.execute(f"DELETE FROM {layout.own('server_run')}")
-        session.execute(f"INSERT INTO {layout.own('server_run')} (name) VALUES (%s)", (name,))
-    return Tenure(region_id, token, history(session, layout), head(session, layout))
+        if reason:
+            begin(session, layout, mint=mint, reason=reason, restored=restored)
+    return Tenure(region_id, token, history(session, layout), head(session, layout), connection)
 
 
 def guard(session: Session, layout: Layout, tenure: Tenure) -> None:
@@ -95,7 +94,7 @@ def guard(session: Session, layout: Layout, tenure: Tenure) -> None:
 
 
 def begin(session: Session, layout: Layout, *, mint: Mint, reason: str, restored: bool) -> str:
-    """Begin a new incarnation at the next lsn, inside a transaction that holds the lane."""
+    """Begin a new incarnation at the next lsn, inside a transaction that holds the lane; return its name."""
     name = f"{mint():016x}"
     session.execute(
         f"INSERT INTO {layout.own('incarnation')} (name, number, first_lsn, reason, minted_at) "
@@ -105,6 +104,7 @@ def begin(session: Session, layout: Layout, *, mint: Mint, reason: str, restored
     )
     if restored:
         mark_restored(session, layout)
+    _recognise(session, layout, name)
     return name
 
 
@@ -132,6 +132,30 @@ def witness(session: Session, layout: Layout, *, lsn: int) -> None:
     """Leave the same number in both schemas, in the transaction of a fold."""
     session.execute(f"UPDATE {layout.own('lane')} SET witness = %s WHERE id = 1", (lsn,))
     session.execute(f"UPDATE {layout.business}.{WITNESS_TABLE} SET witness = %s WHERE id = 1", (lsn,))
+
+
+def _hold(session: Session, layout: Layout, *, before: Tenure | None) -> int:
+    """Take the lock that one session at a time has; return this session's number."""
+    if before is not None:
+        # Our own last session may linger at the server after a cut of the network.
+        with contextlib.suppress(pymysql.Error):
+            session.execute("KILL CONNECTION %s", (before.connection,))
+    # That of an agent whose machine is gone ends by itself; one of ours that was idle for so long is made anew.
+    session.execute("SET SESSION wait_timeout = %s", (IDLE_TIMEOUT_S,))
+    row = session.one(
+        "SELECT GET_LOCK(%s, %s), CONNECTION_ID()", (f"{layout.sync.strip('`')}.lane"[:64], LOCK_TIMEOUT_S)
+    )
+    if row is None or row[0] != 1:
+        raise Refused(reason="DatabaseInUse", message="another agent holds this region's database")
+    session.execute(f"SET {CAPTURE_SWITCH} = 1")
+    return int(row[1])
+
+
+def _recognise(session: Session, layout: Layout, name: str) -> None:
+    """Note this run of this server as that of incarnation ``name``."""
+    session.execute(f"UPDATE {layout.own('lane')} SET server_identity = %s WHERE id = 1", (_identity(session),))
+    session.execute(f"DELETE FROM {layout.own('server_run')}")
+    session.execute(f"INSERT INTO {layout.own('server_run')} (name) VALUES (%s)", (name,))
 
 
 def _reason(

@@ -84,10 +84,10 @@ def _install(
         session.execute(statement)
     _first_rows(session, whole, region_id=region_id, mint=mint, fresh=previous is None)
     users.grant(session, users.definer_statements(whole, name=definer))
-    for statement in capture.statements(
-        whole, definer=users.definer(definer), other_parents=_present(session, whole, capture.foreign_parents(whole))
-    ):
-        _retrying(session, statement)
+    wanted = capture.triggers(whole, other_parents=_present(session, whole, capture.foreign_parents(whole)))
+    owner = users.definer(definer)
+    for trigger in capture.missing(session, whole, wanted, definer=owner):
+        _retrying(session, trigger.ddl(whole.business, definer=owner))
     made = genesis.run(session, whole)
     return Installed(whole, made, previous)
 

@@ -7,6 +7,7 @@ from typing import Final
 from region_operator.replication.feed import Counts, ParkedRow, RowKey
 from region_operator.replication.store.connections import Row, Session
 from region_operator.replication.store.layout import Layout
+from region_operator.replication.store.rows import by_entity, chunks, marks
 
 DEFERRED: Final = "DeferredReference"
 """The row is visible, one of its references is not there yet; nobody has to do anything."""
@@ -22,6 +23,7 @@ PARTNER: Final = "UniquePartner"
 
 CLASH: Final = "UniqueClash"
 LOCKED: Final = "RowLocked"
+_MOST_WOKEN: Final = 10_000
 _PATIENCE_S: Final = 10 * 365 * 86400
 
 
@@ -90,8 +92,10 @@ def waiting_for(session: Session, layout: Layout, rows: Collection[RowKey]) -> l
     found: list[Waiting] = []
     if not rows or session.one(f"SELECT 1 FROM {layout.own('parked')} LIMIT 1") is None:
         return found
-    for row in rows:
-        found += _waiting(session, layout, "waits_entity = %s AND waits_key = %s", (row.entity, row.key), limit=1000)
+    for entity, keys in by_entity(rows).items():
+        for piece in chunks(keys):
+            condition = f"waits_entity = %s AND waits_key IN ({marks(piece)})"
+            found += _waiting(session, layout, condition, (entity, *piece), limit=_MOST_WOKEN)
     return found
 
 
@@ -104,12 +108,14 @@ def reasons(session: Session, layout: Layout, rows: Collection[RowKey]) -> dict[
     if not rows or session.one(f"SELECT 1 FROM {layout.own('parked')} LIMIT 1") is None:
         return {}
     found = {}
-    for row in rows:
-        hit = session.one(
-            f"SELECT reason FROM {layout.own('parked')} WHERE entity = %s AND entity_key = %s", (row.entity, row.key)
-        )
-        if hit is not None:
-            found[row] = str(hit[0])
+    for entity, keys in by_entity(rows).items():
+        for piece in chunks(keys):
+            for key, reason in session.select(
+                f"SELECT entity_key, reason FROM {layout.own('parked')} "
+                f"WHERE entity = %s AND entity_key IN ({marks(piece)})",
+                (entity, *piece),
+            ):
+                found[RowKey(entity, str(key))] = str(reason)
     return found
 
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 
-from region_operator.errors import InvalidInput, Refused
+from region_operator.errors import Refused
 from region_operator.replication.catalog import CATALOG
 from region_operator.replication.feed import (
     ApplyOutcome,
@@ -25,9 +25,18 @@ from region_operator.replication.feed import (
     StoreStatus,
 )
 from region_operator.replication.model.lag import Cursor, History
-from region_operator.replication.model.rules import EntityRuleSet, UniqueClash
-from region_operator.replication.model.state import RowState, local_write
-from region_operator.replication.store import configuration, conflicts, feed, fold, incarnations, intake, parked, rows
+from region_operator.replication.model.rules import EntityRuleSet
+from region_operator.replication.store import (
+    configuration,
+    conflicts,
+    decisions,
+    feed,
+    fold,
+    incarnations,
+    intake,
+    parked,
+    rows,
+)
 from region_operator.replication.store.connections import Address, Readers, Session
 from region_operator.replication.store.context import Outcome
 from region_operator.replication.store.intake import Item
@@ -68,7 +77,7 @@ class RegionStore:
             InvalidInput: region_sync is not installed, is of another version, or is of another region.
             Refused: another agent holds the database and is alive.
         """
-        check_rules(rules)
+        decisions.check_rules(rules)
         writer = Writer(address, region_id=region_id, rules=rules, mint=mint, catalog=CATALOG)
         writer.write(lambda session: None)
         return cls(writer, Readers(address))
@@ -107,7 +116,7 @@ class RegionStore:
 
     def set_rules(self, rules: Mapping[str, EntityRuleSet]) -> int:
         """Use other rules from now on, also for rows in conflict; returns how many such rows were looked at again."""
-        check_rules(rules)
+        decisions.check_rules(rules)
         self._writer.rules = dict(rules)
         with self._readers.snapshot() as session:
             found = session.select(
@@ -305,39 +314,7 @@ class RegionStore:
         configuration.audit(
             session, self._layout, action="Restore", subject=f"conflict {conflict_id}", reason=f"value {dot}"
         )
-
-        def write(state: RowState, actor: str) -> RowState:
-            register = state.deleted if record.field == "deleted" else state.registers.get(record.field, ())
-            chosen = next((pair for pair in register if conflicts.dot_text(pair.dot) == dot), None)
-            if chosen is None:
-                raise InvalidInput(
-                    field="dot",
-                    problem=f"{dot} is no value of {record.field} any more",
-                    remedy="list the conflict again",
-                )
-            deleted = bool(chosen.value) if record.field == "deleted" else None
-            changes = {} if record.field == "deleted" else {record.field: chosen.value}
-            return local_write(state, entity=state.entity, key=state.key, actor=actor, changes=changes, deleted=deleted)
-
-        return self._writer.application(session).rewrite(record.row, write)
-
-
-def check_rules(rules: Mapping[str, EntityRuleSet]) -> None:
-    """Raise InvalidInput (``NotYetSupported``) for rules that this version does not carry out."""
-    for name, rule in rules.items():
-        unsupported = {
-            "uniqueClash": rule.unique_clash is not UniqueClash.PARK,
-            "mode": not rule.synced,
-            "acceptFrom": rule.accept_from is not None,
-        }
-        for field, given in unsupported.items():
-            if given:
-                raise InvalidInput(
-                    field=f"rules.entities[{name}].{field}",
-                    problem="is not supported yet by this version of the agent",
-                    remedy="leave it out",
-                    reason="NotYetSupported",
-                )
+        return self._writer.application(session).rewrite(record.row, partial(decisions.restored, record, dot))
 
 
 def _check_source(source: int, claimed: int) -> None:

@@ -1,0 +1,65 @@
+"""Statements by key use an index, on a schema of either character set (ENGINE 25)."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from contract.replication.regions import Region
+from region_operator.replication.feed import FeedRequest, RowKey
+from region_operator.replication.store.connections import Session
+
+MANY = 1000
+
+
+@pytest.mark.rule("ENGINE 25")
+@pytest.mark.parametrize("character_set", ["utf8mb4", "latin1"])
+def test_no_statement_of_fold_feed_and_apply_reads_a_whole_table(
+    make_region: Callable[..., Region], monkeypatch: pytest.MonkeyPatch, character_set: str
+) -> None:
+    here, there = make_region(1, prepared=False), make_region(2, prepared=False)
+    for region in (here, there):
+        region.sql("SET FOREIGN_KEY_CHECKS = 0")
+        for table in ("domain", "account", "user"):
+            region.sql(f"ALTER TABLE `{table}` CONVERT TO CHARACTER SET {character_set}")
+        region.sql(
+            "INSERT INTO account (uuid, account_name, type, domain_id, created) SELECT "
+            f"CONCAT('a-{region.id}-', seq), CONCAT('n-{region.id}-', seq), 0, 1, '2026-01-01' FROM seq_1_to_{MANY}"
+        )
+        region.sql(
+            "INSERT INTO user (uuid, username, password, account_id, created, source) "
+            "SELECT CONCAT('u-', uuid), account_name, 'hash', id, '2026-01-01', 'NATIVE' FROM account WHERE id > 2"
+        )
+        region.prepare()
+        region.open()
+        for schema, tables in (
+            (region.schemas.business, ("domain", "account", "user")),
+            (region.schemas.sync, ("row_version", "dirty")),
+        ):
+            for table in tables:
+                region.sql(f"ANALYZE TABLE `{schema}`.`{table}`")
+    here.add_domain("sales")
+    here.add_account("acme", domain="sales")
+    here.add_user("jane", account="acme")
+    here.sql("UPDATE user SET email = 'x' WHERE uuid LIKE 'u-a-1-1%'")
+    whole: list[str] = []
+    select = Session.select
+
+    def explained(self: Session, sql: str, values: Any = None) -> Any:
+        if sql.startswith("SELECT") and " FROM " in sql:
+            for row in select(self, f"EXPLAIN {sql}", values):
+                table, how, rows = str(row[2]), row[3], row[8]
+                if how in ("ALL", "index") and rows is not None and int(rows) >= MANY // 2 and "COUNT(*)" not in sql:
+                    whole.append(f"{table}: {sql}")
+        return select(self, sql, values)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Session, "select", explained)
+        here.fold()
+        first = here.read(FeedRequest(peer=there.id, max_rows=20))
+        there.store.apply(here.id, first)
+        there.store.apply(here.id, here.read(FeedRequest(peer=there.id, after=first.next, max_rows=20)))
+        for key in (RowKey("domain", "sales"), RowKey("account", "acme"), RowKey("user", "jane")):
+            there.store.apply_rows(here.id, here.store.read_rows([key]))
+    assert there.has("user", "jane")
+    assert whole == []
