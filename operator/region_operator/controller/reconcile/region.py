@@ -35,6 +35,9 @@ from region_operator.kubernetes.watch import Watches
 from region_operator.supervision.results import After, Done, Failed, Result
 from region_operator.supervision.units import Key
 
+# What somebody waits for at this moment; figures may come later.
+_URGENT = ("observedGeneration", "lastHandledReconcileAt", "agent", "database")
+
 
 @dataclass(frozen=True)
 class Hub:
@@ -93,7 +96,7 @@ class RegionReconciler:
             self._looked_at.add(key)
         status = region_status(region, seen, plan, outcome, now=self._ports.now())
         wait_s = await self._ports.writer.publish(
-            kinds.REGION, body, before=region.status, after=status, urgent=("observedGeneration", "agent", "database")
+            kinds.REGION, body, before=region.status, after=status, urgent=_URGENT
         )
         self._publish(region.model_copy(update={"status": status}), seen)
         if outcome.failure is not None:
