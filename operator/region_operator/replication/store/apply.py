@@ -144,7 +144,9 @@ class Application:
         new += self._merged_versions(locked)
         changed = [version.row for version in new]
         self._park([*changed, *(row for row in self._merged if row in self._was)])
-        outcome.opened_conflicts += clashes.check(session, layout, changed, source=self._context.source)
+        outcome.opened_conflicts += clashes.check(
+            session, layout, locked.folded, set(changed), source=self._context.source
+        )
         fold.forget(session, layout, locked.entries)
         outcome.head = versions.write(session, layout, new)
         if new:

@@ -200,11 +200,11 @@ class BusinessTables:
             )
         listed = ", ".join(quote_identifier(name) for name in whole)
         places = ", ".join(["%s"] * len(whole))
-        self._session.execute(f"INSERT INTO {table.sql} ({listed}) VALUES ({places})", tuple(whole.values()))
-        row = self._session.one("SELECT LAST_INSERT_ID()")
-        assert row is not None
-        self.written.ids[target.row] = int(row[0])
-        self._note_tree(table, int(row[0]), old={}, new=columns, changed=set(columns))
+        local_id = self._session.insert_one(
+            f"INSERT INTO {table.sql} ({listed}) VALUES ({places})", tuple(whole.values())
+        )
+        self.written.ids[target.row] = local_id
+        self._note_tree(table, local_id, old={}, new=columns, changed=set(columns))
 
     def _note_tree(
         self,

@@ -9,11 +9,16 @@ from region_operator.replication.store.connections import Session
 from region_operator.replication.store.layout import Layout
 
 
-def check(session: Session, layout: Layout, changed: Collection[RowKey], *, source: int) -> int:
-    """Look at rows that changed, and at open clashes that they take part in; returns how many are new."""
+def check(
+    session: Session, layout: Layout, written: Collection[RowKey], changed: Collection[RowKey], *, source: int
+) -> int:
+    """Look at rows that people wrote, and at open clashes that changed rows take part in; returns how many are new.
+
+    Rows that the applier has written had no namesake a moment ago.
+    """
     known = _open(session, layout)
-    involved = {row for row in changed if layout.tables[row.entity].entity.unique}
-    again = {row for row, other in known.items() if other in involved}
+    involved = {row for row in written if layout.tables[row.entity].entity.unique}
+    again = {row for row, other in known.items() if row in changed or other in changed}
     opened = 0
     for row, business in rows.read_keys(session, layout, involved | again).items():
         table = layout.tables[row.entity]

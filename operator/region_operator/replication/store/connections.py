@@ -76,6 +76,12 @@ class Session:
             with self._connection.cursor() as statement:
                 statement.executemany(sql, rows)
 
+    def insert_one(self, sql: str, values: Sequence[Any]) -> int:
+        """Insert a row and return the number that the server gave it."""
+        with self._connection.cursor() as statement:
+            statement.execute(sql, values)
+            return int(statement.lastrowid)
+
     def execute_each(self, sql: str, rows: Sequence[Sequence[Any]]) -> None:
         """Run a statement once per row."""
         for row in rows:
