@@ -180,6 +180,7 @@ class HubFacts:
     id: str  # uid of its kube-system namespace
     term: int  # of our leadership; grows with every leader
     namespace_terminating: bool = False  # the Region's own namespace
+    just_started: bool = False  # other objects of the fleet may not have been looked at yet
 
 
 @dataclass(frozen=True)

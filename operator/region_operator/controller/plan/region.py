@@ -6,12 +6,20 @@ A stage that cannot be finished ends with a ``Wait`` that is a gate, and the lat
 looks at the world anew. So the plan is the same wherever an earlier one was cut off.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from region_operator import naming
 from region_operator.api.agent import API_VERSIONS, AgentStatus, Source
 from region_operator.api.region import Region
-from region_operator.controller.facts import Children, Invalid, PolicyFacts, RegionFacts, SecretFacts, Unknown
+from region_operator.controller.facts import (
+    Children,
+    Invalid,
+    PeeringFacts,
+    PolicyFacts,
+    RegionFacts,
+    SecretFacts,
+    Unknown,
+)
 from region_operator.controller.plan import certificates
 from region_operator.controller.plan.claim import decide_claim, document_epoch, held_claim
 from region_operator.controller.plan.configuration import DocumentInputs, configuration_document, etag_of
@@ -108,10 +116,20 @@ def configuration_stage(context: Context) -> list[Step]:
     if isinstance(peerings, Unknown):
         message = f"RegionPeerings could not be listed: {peerings.message}"
         return [Wait("AgentReady", "ConfigurationPending", message)]
+    if context.facts.hub.just_started and status.configuration_etag and _awaits_peers(context, peerings):
+        return []
     document = configuration_document(inputs, peerings)
     if etag_of(document) == status.configuration_etag:
         return []
     return [PushConfiguration(document, if_match=status.configuration_etag)]
+
+
+def _awaits_peers(context: Context, peerings: Iterable[PeeringFacts]) -> bool:
+    """Whether a peer was not looked at yet; the pass over it wakes this Region again.
+
+    Until then the document would lack what is known of the peer, and the agent would start the link anew for nothing.
+    """
+    return any(isinstance(peering.other_side(context.site.region), Unknown) for peering in peerings)
 
 
 def _no_answer(context: Context) -> Wait:

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from region_operator import mutual_tls, naming
 from region_operator.api.agent import AgentStatus
@@ -38,6 +38,8 @@ from region_operator.supervision.units import Key
 # What somebody waits for at this moment; figures may come later.
 _URGENT = ("observedGeneration", "lastHandledReconcileAt", "agent", "database")
 
+FIRST_PASSES = timedelta(seconds=30)
+
 
 @dataclass(frozen=True)
 class Hub:
@@ -70,6 +72,7 @@ class RegionReconciler:
 
     def __init__(self, hub: Hub, ports: Ports) -> None:
         self._hub, self._ports = hub, ports
+        self._started = ports.now()
         self._identities: dict[tuple[str, str], tuple[str, mutual_tls.Identity | None]] = {}
         self._looked_at: set[Key] = set()
         self._rests = Rests()
@@ -126,7 +129,7 @@ class RegionReconciler:
             self._terminating(meta.namespace, place),
         )
         seen = RegionFacts(
-            hub=facts.HubFacts(self._hub.id, self._hub.term, terminating),
+            hub=facts.HubFacts(self._hub.id, self._hub.term, terminating, ports.now() - self._started < FIRST_PASSES),
             fleet=fleet,
             placement=place.facts,
             children=children,

@@ -5,7 +5,15 @@ import yaml
 
 from region_operator.api.agent import Rules
 from region_operator.api.reasons import REGION
-from region_operator.controller.facts import Children, IdHolder, Invalid, NamespaceFacts, PlacementFacts, Unknown
+from region_operator.controller.facts import (
+    Children,
+    IdHolder,
+    Invalid,
+    NamespaceFacts,
+    PeeringFacts,
+    PlacementFacts,
+    Unknown,
+)
 from region_operator.controller.plan import steps
 from region_operator.controller.plan.region import PlanSettings
 from unit.controller.plan.regions import SPECS, region
@@ -298,6 +306,17 @@ def test_an_agent_that_is_not_fit_is_told_nothing(change, reason):
     world.agent = world.agent.model_copy(update={"configuration_etag": "", **change})
     assert not [act for act in world.plan().acts if isinstance(act, steps.PushConfiguration)]
     assert reason in [wait.reason for wait in world.plan().waits]
+
+
+def test_an_operator_that_was_just_started_sends_no_document_before_it_looked_at_the_peers():
+    unseen = Unknown("NotObserved", "not looked at yet")
+    made = PeeringFacts("clouds", "p", "p", 1, ("minimal", "us"), (unseen, unseen), policy=None, finalizer=True)
+    world = settled()
+    world.agent = world.agent.model_copy(update={"sources": []})
+    for just_started, pushes in ((True, 0), (False, 1)):
+        hub = replace(world.look().hub, term=99, just_started=just_started)
+        world.changes = {"hub": hub, "peerings": (made,)}
+        assert len([act for act in world.plan().acts if isinstance(act, steps.PushConfiguration)]) == pushes
 
 
 @pytest.mark.rule("OPERATOR 7")

@@ -1,0 +1,358 @@
+"""The main path on real parts: two regions from the manifests of the first example, cut apart, healed and unpeered.
+
+One fleet serves all tests of this module, in their order.
+"""
+
+import re
+import threading
+import time
+from collections import Counter
+from contextlib import ExitStack, contextmanager
+from itertools import pairwise
+
+import pytest
+
+import clouds
+from fleets import Fleet, until
+from region_operator import naming
+
+pytestmark = pytest.mark.timeout(600)  # the first test waits for images and a fleet
+
+EXAMPLE = "01-two-regions"
+WEST, EAST = "eu-west", "us-east"
+PEERING = f"{WEST}-{EAST}"
+DETECT_S = 5
+KINDS = "regions.region-operator.io,regionpeerings.region-operator.io,syncpolicies.region-operator.io"
+# What the operator writes: its kinds and the children of Regions. Pods, endpoints and the like have other writers.
+OURS = {"regions", "regionpeerings", "syncpolicies"}
+CHILDREN = {
+    "configmaps", "deployments", "jobs", "networkpolicies", "persistentvolumeclaims", "poddisruptionbudgets", "secrets",
+    "services", "statefulsets", "events",
+}  # fmt: skip
+MUTATING = {"POST", "PUT", "PATCH", "APPLY", "DELETE", "DELETECOLLECTION"}
+
+
+@pytest.fixture(scope="module")
+def fleet(cluster, module_fleet):
+    fleet = Fleet(cluster, module_fleet)
+    yield fleet
+    fleet("delete", KINDS, "--all", "--timeout=90s")  # everything at once, as people do
+
+
+@pytest.fixture(scope="module")
+def both(fleet):
+    """Both clouds, signed in to, once both Regions and the peering are ready."""
+    manifests = clouds.example(EXAMPLE, namespaces={clouds.FLEET: fleet.namespace})
+    for manifest in manifests:
+        if manifest["kind"] == "SyncPolicy":
+            manifest["spec"]["partition"] |= {"detectAfterSeconds": DETECT_S, "recoverAfterSeconds": 5}
+    fleet.apply(*manifests)
+    fleet.until_ready(WEST, EAST, within_s=240)
+    fleet.until_told(PEERING, "Ready", "True", kind="rgp")
+    with ExitStack() as stack:
+        yield [stack.enter_context(clouds.region(fleet.kubectl, name)) for name in (WEST, EAST)]
+
+
+def told(fleet, type_):
+    return fleet.told(PEERING, type_, kind="rgp")
+
+
+def person(name):
+    return {
+        "username": name, "password": "x" * 12, "firstname": name, "lastname": "Example",
+        "email": f"{name}@example.net",
+    }  # fmt: skip
+
+
+def create(cloud, name):
+    return cloud.api.createAccount(account=name, accounttype=0, **person(name))
+
+
+def known(cloud, name):
+    return (cloud.user(name) or {}).get("id")
+
+
+def regions(cloud):
+    return {item["name"] for item in cloud.api.listRegions()["region"]}
+
+
+def differences(west, east):
+    return {table: both for table in clouds.TABLES if (both := [west.rows(table), east.rows(table)])[0] != both[1]}
+
+
+def agents(fleet):
+    label = f"{fleet.namespace}/app.kubernetes.io/component=agent,region-operator.io/region-name="
+    return label + WEST, label + EAST
+
+
+# --- the golden path ------------------------------------------------------------------------------------------------
+
+
+def test_all_conditions_become_what_the_example_says(fleet, both):
+    wanted = clouds.expected(EXAMPLE)
+    end = time.monotonic() + 30
+    while (seen := {owner: verdicts(fleet, owner, wanted[owner]) for owner in wanted}) != wanted:
+        assert time.monotonic() < end, {owner: seen[owner] for owner in wanted if seen[owner] != wanted[owner]}
+        time.sleep(0.5)
+    there = {f"{item['kind']}/{item['metadata']['name']}" for item in fleet.kubectl.get(KINDS)["items"]}
+    assert there == set(wanted)
+
+
+def verdicts(fleet, owner, types):
+    found = fleet.kubectl.conditions(*owner.split("/"))
+    return {type_: {key: found[type_][key] for key in ("status", "reason")} for type_ in types}
+
+
+def test_each_region_lists_the_other(both):
+    west, east = both
+    assert regions(west) == regions(east) == {WEST, EAST}
+
+
+def test_an_account_made_in_one_region_is_found_in_the_other_with_the_same_id(both):
+    west, east = both
+    for here, there, name in ((west, east, "ada"), (east, west, "grace")):
+        create(here, name)
+        until(f"{name} is known", lambda there=there, name=name: there.user(name), within_s=10)
+        assert known(there, name) == known(here, name)
+
+
+# --- partitions -----------------------------------------------------------------------------------------------------
+
+
+def test_regions_that_were_cut_apart_take_writes_and_converge_when_healed(fleet, both, links):
+    west, east = both
+    ada = known(west, "ada")
+    links.cut(*agents(fleet))
+    cut_at = time.monotonic()
+    west.api.updateUser(id=ada, firstname="Augusta", lastname="Byron")
+    east.api.updateUser(id=ada, email="countess@example.net", lastname="Lovelace")
+    create(west, "linus")
+    create(east, "alan")
+    fleet.until_told(PEERING, "Partitioned", "True", kind="rgp", within_s=30)
+    assert time.monotonic() - cut_at < 3 * DETECT_S + 5
+    assert told(fleet, "InSync") == ("False", "Partitioned")
+    assert told(fleet, "Ready") == ("True", "Ready")  # else a commit would hang while a cable is cut
+    assert (known(east, "linus"), known(west, "alan")) == (None, None)
+
+    links.heal()
+    until("both databases are equal", lambda: not differences(west, east), within_s=30)
+    merged = west.user("ada")
+    assert (merged["firstname"], merged["email"]) == ("Augusta", "countess@example.net")
+    assert merged["lastname"] in ("Byron", "Lovelace")
+    fleet.until_told(PEERING, "Partitioned", "False", "Connected", kind="rgp", within_s=30)
+    fleet.until_told(PEERING, "InSync", "True", kind="rgp", within_s=30)
+    until("the lag is small", lambda: fleet.get("rgp", PEERING)["status"]["lag"] == "<1s", within_s=40)
+
+
+def test_a_field_that_both_regions_changed_is_recorded_once_in_each(both):
+    query = "SELECT entity, entity_key, field, rule, state, fingerprint FROM conflict WHERE kind = 'Value'"
+    recorded = [cloud.sql(query, schema="region_sync") for cloud in both]
+    assert recorded[0] == recorded[1]
+    assert [row.split("\t")[2] for row in recorded[0]] == ["lastname"]
+
+
+def test_a_firewall_that_stops_calls_of_one_side_only_is_told_as_asymmetric(fleet, both):
+    """Packets back are let through: us-east still calls eu-west."""
+    caller, called = (addresses(fleet, name) for name in (WEST, EAST))
+    rules = (
+        "table inet firewall {\n chain one_way {\n  type filter hook prerouting priority -10\n"
+        f"  ip saddr {caller} ip daddr {called} tcp dport 8443 drop\n }}\n}}\n"
+    )
+    fleet.cluster.in_node("nft", "-f", "-", stdin=rules)
+    try:
+        fleet.until_told(PEERING, "Partitioned", "True", "AsymmetricPartition", kind="rgp", within_s=30)
+        broken = {item["source"]: item["state"] for item in fleet.get("rgp", PEERING)["status"]["directions"]}
+        assert broken == {EAST: "Broken", WEST: "Streaming"}
+    finally:
+        fleet.cluster.in_node("nft", "delete", "table", "inet", "firewall")
+    fleet.until_told(PEERING, "Partitioned", "False", "Connected", kind="rgp", within_s=30)
+
+
+def addresses(fleet, region):
+    label = f"app.kubernetes.io/component=agent,region-operator.io/region-name={region}"
+    (pod,) = fleet.kubectl.get("pods", "-l", label, "--field-selector=status.phase=Running")["items"]
+    return pod["status"]["podIP"]
+
+
+# --- the operator is not on the data path ---------------------------------------------------------------------------
+
+
+@pytest.fixture
+def deployment(cluster, operator):
+    """kubectl in the operator's namespace."""
+    return clouds.Kubectl(str(cluster.kubeconfig), operator.namespace)
+
+
+def scale(deployment, replicas):
+    here = ("-n", deployment.namespace)
+    deployment("scale", *here, "deployment/region-operator", f"--replicas={replicas}")
+    deployment("rollout", "status", *here, "deployment/region-operator", "--timeout=60s")
+
+
+def transitions(fleet):
+    """Everything that all objects say, with the time since when."""
+    return {
+        f"{item['kind']}/{item['metadata']['name']} {held['type']}": [
+            held["status"], held["reason"], held["lastTransitionTime"],
+        ]
+        for item in fleet.kubectl.get(KINDS)["items"]
+        for held in item["status"]["conditions"]
+    }  # fmt: skip
+
+
+def looked_at_everything(fleet):
+    """The operator passes over every object once more, and says so."""
+    token = str(time.monotonic())
+    fleet("annotate", "--overwrite", KINDS, "--all", f"{naming.ANNOTATION_RECONCILE}={token}")
+    until(
+        "every object was looked at again",
+        lambda: all(
+            item["status"].get("lastHandledReconcileAt") == token
+            for item in fleet.kubectl.get(KINDS)["items"]
+            if item["kind"] != "SyncPolicy"
+        ),
+        within_s=60,
+    )
+
+
+@pytest.mark.rule("OPERATOR 11")
+def test_data_flows_while_there_is_no_operator_and_its_return_changes_no_condition(fleet, deployment, both):
+    west, east = both
+    before = transitions(fleet)
+    scale(deployment, 0)
+    create(west, "edsger")
+    create(east, "barbara")
+    until("data flows", lambda: known(east, "edsger") and known(west, "barbara"), within_s=10)
+    scale(deployment, 1)
+    looked_at_everything(fleet)
+    assert transitions(fleet) == before
+
+
+@pytest.mark.rule("OPERATOR 14")
+def test_an_operator_that_was_killed_is_replaced_and_no_condition_changes(fleet, deployment, both):
+    west, east = both
+    before = transitions(fleet)
+    label = "app.kubernetes.io/name=region-operator,app.kubernetes.io/component=operator"
+    pods = ("pod", "-n", deployment.namespace, "-l", label)
+    assert "region-operator" in deployment("delete", *pods, "--force", "--grace-period=0")
+    create(west, "donald")
+    until("data flows", lambda: known(east, "donald"), within_s=10)
+    looked_at_everything(fleet)
+    assert transitions(fleet) == before
+
+
+# --- a quiet operator -----------------------------------------------------------------------------------------------
+
+
+def writes(fleet):
+    """Mutating calls so far, by verb, resource and subresource, as the API server counts them; Leases left out."""
+    counted = Counter()
+    for labels, value in re.findall(
+        r"^apiserver_request_total\{(.*)\} (\S+)$", fleet("get", "--raw", "/metrics"), re.M
+    ):
+        said = dict(re.findall(r'(\w+)="([^"]*)"', labels))
+        ours = said["resource"] in OURS or (said["resource"] in CHILDREN and not said["subresource"])
+        if said["verb"] in MUTATING and ours:
+            counted[f"{said['verb']} {said['resource']}/{said['subresource']}"] += int(float(value))
+    return counted
+
+
+def quiet(fleet):
+    """Wait until what earlier tests caused has been told."""
+    fleet.until_told(PEERING, "InSync", "True", kind="rgp")
+    last = [writes(fleet), time.monotonic()]
+
+    def rests():
+        now = writes(fleet)
+        if now != last[0]:
+            last[:] = [now, time.monotonic()]
+        return time.monotonic() - last[1] > 5
+
+    until("the operator rests", rests, within_s=90)
+
+
+@pytest.mark.rule("OPERATOR 12")
+def test_an_idle_operator_writes_nothing_but_its_lease(fleet, both):
+    quiet(fleet)
+    before = writes(fleet)
+    time.sleep(30)
+    assert writes(fleet) - before == Counter()
+
+
+@pytest.mark.rule("OPERATOR 12")
+def test_under_constant_write_load_a_status_is_written_only_when_a_bucket_changes(fleet, both):
+    west, east = both
+    ada = known(west, "ada")
+    quiet(fleet)
+    before, seen = writes(fleet), [fleet.get("rgp", PEERING)]
+    with load(west, ada) as done:
+        end = time.monotonic() + 40
+        while time.monotonic() < end:
+            now = fleet.get("rgp", PEERING)
+            if now["metadata"]["resourceVersion"] != seen[-1]["metadata"]["resourceVersion"]:
+                seen.append(now)
+            time.sleep(1)
+    made = writes(fleet) - before
+    assert len(done) > 100, "too little load to prove anything"
+    assert set(made) <= {"PATCH regionpeerings/status"}
+    assert made.total() <= 2, [item["status"] for item in seen]
+    told = [bucketed(item["status"]) for item in seen]
+    assert made.total() == sum(one != other for one, other in pairwise(told)), told
+    until("both databases are equal", lambda: not differences(west, east), within_s=30)
+
+
+def bucketed(status):
+    """What of a status may change without a condition doing so."""
+    return [status["lag"], *((item["lag"], item["pendingChanges"]) for item in status["directions"])]
+
+
+@contextmanager
+def load(cloud, user):
+    """Changes one user all the time, in a thread, while the block runs; yields the times at which it was done."""
+    ended, done = threading.Event(), []
+
+    def work():
+        while not ended.wait(0.02):
+            cloud.api.updateUser(id=user, firstname=f"Ada {len(done)}")
+            done.append(time.monotonic())
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    try:
+        yield done
+    finally:
+        ended.set()
+        thread.join()
+
+
+# --- leaving and joining again --------------------------------------------------------------------------------------
+
+
+def peers(fleet, name):
+    """How many links the agent has, and of how many RegionPeerings; with those that none declares."""
+    told = fleet.get("rg", name)["status"]["peers"]
+    return told["summary"] + "".join(f" and unmanaged {one}" for one in told.get("unmanaged", ()))
+
+
+@pytest.mark.rule("OPERATOR 8")
+def test_deleting_the_peering_unwires_both_sides_and_keeps_the_accounts(fleet, both):
+    west, east = both
+    fleet("delete", "rgp", PEERING, "--timeout=60s")
+    until("neither lists the other", lambda: (regions(west), regions(east)) == ({WEST}, {EAST}), within_s=30)
+    until("both agents forgot the link", lambda: [peers(fleet, name) for name in (WEST, EAST)] == ["0/0", "0/0"])
+    assert known(west, "ada") == known(east, "ada") is not None
+    create(west, "only-west")
+    time.sleep(2)
+    assert known(east, "only-west") is None
+
+
+def test_a_peering_that_is_made_again_joins_and_brings_what_happened_meanwhile(fleet, both):
+    west, east = both
+    create(east, "only-east")
+    manifests = clouds.example(EXAMPLE, namespaces={clouds.FLEET: fleet.namespace})
+    fleet.apply(*(manifest for manifest in manifests if manifest["kind"] == "RegionPeering"))
+    until("the news was brought", lambda: known(east, "only-west") and known(west, "only-east"))
+    fleet.until_told(PEERING, "Ready", "True", kind="rgp")
+    assert regions(west) == regions(east) == {WEST, EAST}
+    assert not differences(west, east)
+    assert fleet.get("rgp", PEERING)["status"]["join"]["stage"] == "InSync"
