@@ -46,6 +46,11 @@ class Direction:
         return self.verdict != "stale"
 
     @property
+    def in_contact(self) -> bool:
+        """Whether its last contact was good; one that fails, but not yet for long, is no proof of a one-way cut."""
+        return self.verdict == "good" and self.link is not None and self.link.bad_age_ms is None
+
+    @property
     def lag_ms(self) -> int | None:
         """Lag by now; None when there is no fresh figure, or contact is lost and the true lag grows unseen."""
         if self.link is None or self.link.lag_ms is None or not self.fresh:

@@ -44,7 +44,7 @@ def partitioned(scene: Scene) -> Finding:
         return Finding("Partitioned", "False", "Suspended", "spec.mode is Suspended: no data is asked for")
     bad = [direction for direction in scene.directions if direction.verdict == "bad"]
     if bad:
-        others_good = any(direction.verdict == "good" for direction in scene.directions)
+        others_good = any(direction.in_contact for direction in scene.directions)
         told = "; ".join(f"{d.source} -> {d.target}: {d.reason} {d.message}".strip() for d in bad)
         reason = "AsymmetricPartition" if len(bad) == 1 and others_good else bad[0].reason
         return Finding("Partitioned", "True", reason, told)

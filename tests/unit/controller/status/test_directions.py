@@ -30,6 +30,12 @@ def test_one_cut_direction_is_asymmetric_and_two_name_the_cause():
     assert watch.verdict("Partitioned") == ("True", "ConnectionRefused")
 
 
+def test_a_cut_that_one_side_notices_first_is_not_called_asymmetric():
+    watch = joined()
+    watch.look(both(broken(2, bad_s=28), broken(1, bad_s=30)))
+    assert watch.verdict("Partitioned") == ("True", "ProbeTimeout")
+
+
 def test_it_is_healed_only_after_good_contact_for_long_enough():
     watch = joined()
     watch.look(both(broken(2, 40), broken(1, 40)))
