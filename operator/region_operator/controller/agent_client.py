@@ -25,7 +25,8 @@ CONNECT_TIMEOUT_S = 5.0
 REQUEST_TIMEOUT_S = 10.0
 STATUS_WAIT_S = 30.0  # an agent answers a long poll within this; the call itself is bounded by this plus a request
 MAX_ANSWER_BYTES = 8 * 1024 * 1024
-TLS_BUFFER_BYTES = 32 * 1024  # two TLS records
+TLS_BUFFER_BYTES = 16 * 1024  # a TLS record
+IDLE_CONNECTION_S = 5.0  # the next poll comes within a second; a second connection, made to configure, goes soon
 
 Answer = TypeVar("Answer", bound=Wire)
 
@@ -144,7 +145,7 @@ class AgentClient:
             asyncio.sslproto.SSLProtocol.max_size = TLS_BUFFER_BYTES
             # No limit on connections: each agent has one long poll, and callers hold their own bulkheads.
             self._session = aiohttp.ClientSession(
-                connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=60),
+                connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=IDLE_CONNECTION_S),
                 timeout=aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_TIMEOUT_S),
                 trust_env=False,
                 cookie_jar=aiohttp.DummyCookieJar(),

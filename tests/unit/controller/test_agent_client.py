@@ -30,7 +30,7 @@ async def ask(client: AgentClient, identity: Identity) -> None:
         await client.get_status(AgentEndpoint("https://127.0.0.1:9", "agent-1", identity))
 
 
-async def test_a_connection_buffers_two_records_and_not_a_quarter_of_a_megabyte(contexts):
+async def test_a_connection_buffers_one_record_and_not_a_quarter_of_a_megabyte(contexts):
     client = AgentClient()
     await ask(client, Identity("ca", "leaf", "key"))
     await client.close()

@@ -4,6 +4,7 @@ import argparse
 import asyncio
 import logging
 import os
+import resource
 import signal
 import uuid
 from collections.abc import Coroutine
@@ -30,6 +31,7 @@ def main(_: argparse.Namespace) -> int:
     settings = OperatorSettings()  # from the environment
     json_logs.configure(settings.log_level, program="operator", pod=settings.pod_name)
     logging.getLogger("kopf").setLevel(logging.WARNING)
+    _allow_open_files()
     return asyncio.run(run(settings))
 
 
@@ -81,6 +83,12 @@ async def _first(acquiring: Coroutine[None, None, int], stop: asyncio.Event) -> 
         return acquire.result()
     acquire.cancel()
     return None
+
+
+def _allow_open_files() -> None:
+    """Raise our limit of open files as far as we may: each agent takes one, and the usual limit is 1024."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
 def _exit() -> None:
