@@ -31,7 +31,7 @@ log = logging.getLogger(__name__)
 DONE, FAILED, EDIT_NEEDED = 0, 1, 2
 TERMINATION_LOG = Path("/dev/termination-log")
 MESSAGE_LIMIT = 1024  # Kubernetes keeps 4096 bytes
-WAIT_FOR_DATABASE_S = 30.0  # then the Job's status says why, and its next Pod tries again
+WAIT_FOR_DATABASE_S = 20.0  # then the Job's status says why, and its next Pod tries again
 WAIT_FOR_LOGIN_S = 15.0  # a first start sets the admin's password shortly after the port opens
 LOOK_INTERVAL_S = 0.5
 
