@@ -285,7 +285,7 @@ def window(fleet, seconds):
 
 @pytest.mark.rule("OPERATOR 12")
 def test_an_idle_operator_writes_nothing_but_its_lease(fleet, both):
-    """In one of three windows: a link that a busy machine breaks for a moment is news."""
+    """In one of three windows: figures may be told up to 30 s late, and a busy machine may break a link for a moment."""
     quiet(fleet)
     made = []
     while len(made) < 3 and (not made or made[-1][0]):
@@ -296,9 +296,10 @@ def test_an_idle_operator_writes_nothing_but_its_lease(fleet, both):
 @pytest.mark.rule("OPERATOR 12")
 def test_under_constant_write_load_a_status_is_written_only_when_a_bucket_changes(fleet, both):
     west, east = both
-    ada = known(west, "ada")
+    create(west, "busy")
+    busy = known(west, "busy")
     quiet(fleet)
-    with load(west, ada) as done:
+    with load(west, busy) as done:
         made, seen = window(fleet, 40)
     assert len(done) > 40, "too little load to prove anything"
     assert set(made) <= {"PATCH regionpeerings/status", "PATCH regions/status"}, changes(seen)
@@ -332,7 +333,7 @@ def load(cloud, user):
 
     def work():
         while not ended.wait(0.02):
-            cloud.api.updateUser(id=user, firstname=f"Ada {len(done)}")
+            cloud.api.updateUser(id=user, firstname=f"Bee {len(done)}")
             done.append(time.monotonic())
 
     thread = threading.Thread(target=work)
