@@ -285,7 +285,7 @@ def window(fleet, seconds):
 
 @pytest.mark.rule("OPERATOR 12")
 def test_an_idle_operator_writes_nothing_but_its_lease(fleet, both):
-    """In one of three windows: figures may be told up to 30 s late, and a busy machine may break a link for a moment."""
+    """In one of three windows: figures are told up to 30 s late, and a busy machine may break a link for a moment."""
     quiet(fleet)
     made = []
     while len(made) < 3 and (not made or made[-1][0]):
