@@ -23,7 +23,7 @@ from region_operator.settings import AgentSettings
 log = logging.getLogger(__name__)
 
 PROOF_INTERVAL_S = 30.0
-RETRY_S = 3.0
+RETRY_S = 0.5  # a management server that starts beside us is there soon
 RETRY_CAP_S = 30.0
 
 
