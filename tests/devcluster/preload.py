@@ -4,10 +4,13 @@ Importing half a gigabyte into each cluster would be most of its start; linking 
 is ever changed in place but its two databases, and these are copied.
 """
 
+import fcntl
 import hashlib
 import shutil
 import subprocess
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from subprocess import PIPE
 
@@ -32,7 +35,8 @@ exit $status
 def build() -> images.Images:
     """Build the images, and a store with them unless there is one that lacks no more than their topmost layers."""
     refs = images.build()
-    _make_store(refs)
+    with _locked(fcntl.LOCK_EX):  # others may be making the same store, or linking to the one that would be removed
+        _make_store(refs)
     return refs
 
 
@@ -73,8 +77,17 @@ def _make_store(refs: images.Images) -> None:
 def give(target: Path) -> None:
     """Fill a new cluster's store, if there is something to give."""
     target.parent.mkdir(parents=True)
-    for store in CACHE.glob("containerd-*"):
-        run("cp", "--archive", "--link", store, target)
-        for database in DATABASES:
-            (target / database).unlink()
-            shutil.copy2(store / database, target / database)
+    with _locked(fcntl.LOCK_SH):
+        for store in CACHE.glob("containerd-*"):
+            run("cp", "--archive", "--link", store, target)
+            for database in DATABASES:
+                (target / database).unlink()
+                shutil.copy2(store / database, target / database)
+
+
+@contextmanager
+def _locked(how: int) -> Iterator[None]:
+    CACHE.mkdir(parents=True, exist_ok=True)
+    with (CACHE / "store.lock").open("w") as lock:
+        fcntl.flock(lock, how)
+        yield
