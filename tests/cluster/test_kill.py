@@ -1,0 +1,210 @@
+"""Wherever the operator is killed on its way, the next one arrives at the same place.
+
+The golden path is gone twice: once undisturbed, which tells the mutating calls there are; once with the operator killed
+at a sample of them, before or after they were carried out. Afterwards both clusters must hold the same.
+"""
+
+import collections
+import itertools
+import json
+import random
+import re
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import pytest
+
+import clouds
+from fleets import Fleet, peering, region, until
+from region_operator import naming
+
+PROGRAM = Path(__file__).parents[1] / "mortal_operator.py"
+WEST, EAST = "eu-west", "us-east"
+KILLS, SEED = 10, 20261122
+FLEET_SECRETS = (naming.FLEET_CA_SECRET, naming.OPERATOR_CLIENT_SECRET, naming.DATABASE_KEY_SECRET)
+
+
+class Killed:
+    """An operator of one fleet that dies at the given calls, and what it wrote."""
+
+    def __init__(self, cluster, images, fleet, deaths):
+        self.calls, self.killed = [], []
+        environment = {
+            "PYTHONPATH": str(PROGRAM.parents[1] / "operator"),
+            "OPERATOR_NAMESPACE": fleet.namespace,
+            "OPERATOR_POD_NAME": "mortal",
+            "OPERATOR_WATCH_NAMESPACES": fleet.namespace,
+            "OPERATOR_IMAGE": images.operator,
+            "OPERATOR_MARIADB_IMAGE": images.mariadb,
+            "OPERATOR_POLL_SECONDS": "1",
+            "OPERATOR_HEALTH_PORT": "18081",
+        }
+        wanted = {
+            "kubeconfig": str(cluster.peer_kubeconfig),
+            "namespace": fleet.namespace,
+            "environment": environment,
+            "deaths": deaths,
+        }
+        self._log = (Path(cluster.directory) / f"log/{fleet.namespace}-operator.log").open("w")
+        command = (sys.executable, str(PROGRAM), json.dumps(wanted))
+        self._process = cluster.spawn(*command, stdout=subprocess.PIPE, stderr=self._log, text=True)
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
+
+    def _read(self):
+        for line in self._process.stdout:
+            told = json.loads(line)
+            if "killed" in told:
+                self.killed.append(told["killed"])
+            else:
+                self.calls.append((told["call"], told["status"]))
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self._process.terminate()
+        self._process.wait(30)
+        self._reader.join(10)
+        self._process.stdout.close()
+        self._log.close()
+
+    def made(self, plural):
+        """How often each object of a kind was created."""
+        names = [call.split()[2] for call, status in self.calls if call.startswith(f"POST {plural} ") and status == 201]
+        return collections.Counter(names)
+
+
+@pytest.fixture
+def alone(cluster, operator):
+    """The installed operator rests, so that it does not do the work of the one that is killed."""
+    if not hasattr(cluster, "spawn"):
+        pytest.skip("needs a program of this machine in the network of a node")
+    deployment = ("-n", operator.namespace, "scale", "deployment/region-operator", "--timeout=30s")
+    cluster.kubectl(*deployment, "--replicas=0")
+    yield
+    cluster.kubectl(*deployment, "--replicas=1")
+
+
+@pytest.fixture
+def two_fleets(cluster):
+    names = [f"kill-{number}-{random.randbytes(2).hex()}" for number in (1, 2)]
+    for name in names:
+        cluster.kubectl("create", "namespace", name)
+    yield [Fleet(cluster, name) for name in names]
+    for name in names:
+        cluster.kubectl("delete", "namespace", name, "--wait=false")
+
+
+@pytest.mark.timeout(900)
+@pytest.mark.rule("OPERATOR 21")
+def test_an_operator_killed_anywhere_ends_in_the_same_state(cluster, images, alone, two_fleets):
+    undisturbed, disturbed = two_fleets
+    with Killed(cluster, images, undisturbed, {}) as operator:
+        wanted = golden_path(undisturbed)
+    calls = list(dict.fromkeys(call for call, status in operator.calls if status < 400))
+    assert len(calls) > 50, "the path has become suspiciously short"
+
+    chosen = random.Random(SEED).sample(calls, KILLS)
+    deaths = dict(zip(chosen, itertools.cycle(("before", "after"))))
+    with Killed(cluster, images, disturbed, deaths) as operator:
+        found = golden_path(disturbed)
+    assert sorted(operator.killed) == sorted(chosen)
+    for stage in wanted:
+        assert found[stage] == wanted[stage], f"after {stage}, killed at {deaths}"
+    assert set(operator.made("secrets").values()) == {1}, "a password was made twice"
+
+
+def golden_path(fleet):
+    """Two regions, peered, one scaled, a password rotated, everything deleted; what was there at three stages."""
+    on_node = {"managed": {"expose": {"type": "NodePort", "host": fleet.cluster.node_address}}}
+    fleet.apply(
+        region(WEST, 1, agent=on_node),
+        region(EAST, 2, agent=on_node, deletionPolicy="Delete"),
+        peering(WEST, EAST),
+    )
+    stages = {}
+    settled(fleet)
+    stages["making"] = state(fleet)
+
+    fleet.patch("region", WEST, {"spec": {"managementServer": {"managed": {"replicas": 2}}}})
+    fleet.until_ready(WEST)
+    fleet.patch("secret", f"{WEST}-database", {"stringData": {"agent-password": "fresh password"}})
+    fleet.request_reconcile(WEST, token="rotate")
+    until("agent_a is locked", lambda: "agent_a locked" in database_users(fleet, WEST), within_s=150)
+    settled(fleet)
+    stages["changing"] = state(fleet)
+
+    fleet("delete", "regionpeering", f"{WEST}-{EAST}", "--timeout=90s")
+    for name in (EAST, WEST):
+        fleet.delete_region(name)
+    stages["deleting"] = objects(fleet)
+    return stages
+
+
+def settled(fleet):
+    for name in (WEST, EAST):
+        fleet.until_ready(name, within_s=200)
+        fleet.until_told(name, "Reconciling", "False")
+    fleet.until_told(f"{WEST}-{EAST}", "InSync", "True", kind="regionpeering")
+    fleet.until_told(f"{WEST}-{EAST}", "Ready", "True", kind="regionpeering")
+
+
+# --- what is compared -------------------------------------------------------------------------------------------------
+
+
+def state(fleet):
+    """All that a path leads to, but for what is random, given by Kubernetes, or a time."""
+    return {
+        "objects": objects(fleet),
+        "conditions": {name: conditions(fleet, "region", name) for name in (WEST, EAST)},
+        "peering": conditions(fleet, "regionpeering", f"{WEST}-{EAST}"),
+        "users": {name: database_users(fleet, name) for name in (WEST, EAST)},
+    }
+
+
+def conditions(fleet, kind, name):
+    body = fleet.get(kind, name)
+    told = {item["type"]: (item["status"], item["reason"]) for item in body["status"]["conditions"]}
+    return told, body["metadata"]["finalizers"]
+
+
+def database_users(fleet, name):
+    locked = "IF(JSON_VALUE(priv, '$.account_locked'), 'locked', 'open')"
+    query = f"SELECT CONCAT(user, ' ', {locked}) FROM mysql.global_priv ORDER BY 1"
+    return clouds.Region(name, None, fleet.kubectl).sql(query, schema="mysql")
+
+
+def objects(fleet):
+    kinds = "deployments,statefulsets,jobs,services,configmaps,secrets,pvc,networkpolicies,poddisruptionbudgets"
+    labels = f"{naming.LABEL_REGION_NAMESPACE}={fleet.namespace}"
+    found = json.loads(fleet.cluster.kubectl("get", kinds, "-A", "-l", labels, "-o", "json"))["items"]
+    found += [fleet.get("secret", name) for name in FLEET_SECRETS]
+    by_name = collections.defaultdict(list)
+    for item in found:
+        if "deletionTimestamp" not in item["metadata"]:
+            name, essence = normalised(item, fleet.namespace)
+            by_name[name].append(essence)
+    return {name: sorted(essences) for name, essences in by_name.items()}
+
+
+_GIVEN = {"clusterIP", "clusterIPs", "nodePort", "volumeName", "deployment.kubernetes.io/revision"}
+_RANDOM = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}|\b(?=[0-9a-f]*[0-9])[0-9a-f]{8,}\b")
+
+
+def normalised(body, namespace):
+    """Name and essence of an object: what was wanted of it; of a Secret only which keys it has."""
+    meta = body["metadata"]
+    essence = {key: meta.get(key) for key in ("labels", "annotations", "finalizers")}
+    essence["spec"] = body.get("spec")
+    essence["data"] = sorted(body.get("data") or {}) if body["kind"] == "Secret" else body.get("data")
+    text = json.dumps(without(essence), sort_keys=True).replace(namespace, "fleet")
+    return _RANDOM.sub("#", f"{body['kind']}/{meta['name']}"), _RANDOM.sub("#", text)
+
+
+def without(value):
+    if isinstance(value, dict):
+        return {key: without(item) for key, item in value.items() if key not in _GIVEN}
+    return [without(item) for item in value] if isinstance(value, list) else value
