@@ -120,7 +120,9 @@ def region(kubectl: Kubectl, name: str) -> Iterator[Region]:
     with kubectl.forward(f"service/{name}-management", 8080) as port:
         endpoint = f"http://127.0.0.1:{port}/client/api"
         keys = _keys(endpoint, kubectl.secret(f"{name}-admin"))
-        api = cs.CloudStack(endpoint=endpoint, key=keys["apikey"], secret=keys["secretkey"], fetch_result=True)
+        api = cs.CloudStack(
+            endpoint=endpoint, key=keys["apikey"], secret=keys["secretkey"], timeout=60, fetch_result=True
+        )
         yield Region(name, api, kubectl)
 
 
