@@ -70,7 +70,7 @@ def test_a_missing_secret_is_named_with_its_field_and_awaited(fleet, made):
     made(on_external_database("lonely", 2))
     fleet.until_told("lonely", "ReferencesResolved", "False", "SecretNotFound")
     assert f"{SECRET_FIELD}: Secret agent-of-lonely does not exist" in fleet.message("lonely", "ReferencesResolved")
-    assert fleet.told("lonely", "Reconciling") == ("False", "Waiting")
+    fleet.until_told("lonely", "Reconciling", "False", "Waiting")
 
     fleet.apply(secret("agent-of-lonely", username="agent"))
     fleet.request_reconcile("lonely", token="half")

@@ -74,9 +74,11 @@ def ask(cluster, namespace, name, url):
 
 
 @pytest.fixture
-def pair(cluster, namespace, images):
+def pair(cluster, namespace, images, wait_for):
     for name in ("left", "right"):
         deploy(cluster, namespace, name, images.mariadb)
+    for name in ("left", "right"):  # a Service follows its Pods within a moment
+        wait_for(lambda name=name: ask(cluster, namespace, "left", f"http://{name}") == name, 30)
     return namespace
 
 
