@@ -140,7 +140,9 @@ class Supervisor:
                 child.failures = 0
             child.failures += 1
             expected = isinstance(error, RegionOperatorError)
-            log.warning("process %s crashed: %s", name, error, exc_info=not expected, extra={"unit": process.unit})
+            # What was to be expected is worth a warning once; a peer that stays away would fill the log.
+            level = logging.WARNING if child.failures == 1 or not expected else logging.DEBUG
+            log.log(level, "process %s crashed: %s", name, error, exc_info=not expected, extra={"unit": process.unit})
             self._move(process, State.CRASHED, getattr(error, "reason", type(error).__name__))
             return False
         return True
