@@ -168,6 +168,8 @@ class Operator:
             "--namespace",
             self.namespace,
             "--create-namespace",
+            "--take-ownership",  # of definitions that a test before applied by itself
+            "--force-conflicts",
         )
         self._helm(*release, "--values", "-", "--wait", "--timeout", "90s", stdin=json.dumps(values))
 
