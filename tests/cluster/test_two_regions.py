@@ -312,10 +312,11 @@ def test_under_constant_write_load_a_status_is_written_only_when_a_bucket_change
     assert set(made) <= {"PATCH regionpeerings/status", "PATCH regions/status"}, changes(seen)
     assert made["PATCH regionpeerings/status"] <= 2, changes(seen)
     told = [bucketed(status) for status in seen[f"RegionPeering/{PEERING}"]]
-    assert made["PATCH regionpeerings/status"] <= sum(one != other for one, other in pairwise(told)), told
+    # One more than was seen: a write at the very edge of the window is counted, and what it changed is not seen.
+    assert made["PATCH regionpeerings/status"] <= 1 + sum(one != other for one, other in pairwise(told)), told
     connected = [seen[f"Region/{name}"] for name in (WEST, EAST)]
     flaps = sum(one["peers"] != other["peers"] for told in connected for one, other in pairwise(told))
-    assert made["PATCH regions/status"] <= flaps, changes(seen)
+    assert made["PATCH regions/status"] <= 1 + flaps, changes(seen)
     until("both databases are equal", lambda: not differences(west, east), within_s=30)
 
 
