@@ -133,17 +133,17 @@ def abroad(second_cluster, second_namespace, second_images):
     return second_cluster, second_namespace
 
 
-def test_linked_clusters_reach_each_others_node_ports_until_the_cable_is_cut(cluster, pair, abroad, links):
+def test_linked_clusters_reach_each_others_node_ports_until_the_cable_is_cut(cluster, pair, abroad, links, wait_for):
     second, namespace = abroad
     there, here = node_port(second, namespace, "abroad"), node_port(cluster, pair, "left")
-    assert ask(cluster, pair, "left", there) == "abroad"
-    assert ask(second, namespace, "abroad", here) == "left"
+    wait_for(lambda: ask(cluster, pair, "left", there) == "abroad", 30)  # a node port follows within a moment too
+    wait_for(lambda: ask(second, namespace, "abroad", here) == "left", 30)
     links.cut(f"{pair}/app=left", f"{second.name}:{namespace}/app=abroad")
     assert ask(cluster, pair, "left", there) == "TimeoutError"
     assert ask(second, namespace, "abroad", here) == "TimeoutError"
     assert ask(cluster, pair, "right", there) == "abroad"
     links.heal()
-    assert ask(cluster, pair, "left", there) == "abroad"
+    wait_for(lambda: ask(cluster, pair, "left", there) == "abroad", 30)
 
 
 def test_the_image_runs_without_root_on_a_read_only_file_system(cluster, namespace, images):

@@ -217,5 +217,10 @@ def test_a_region_deleted_with_its_data_leaves_nothing(fleet, eu_west):
     fleet.patch("region", NAME, {"spec": {"deletionPolicy": "Delete"}})
     fleet.delete_region(NAME)
     until("nothing is left", lambda: fleet.children(NAME) == set(), within_s=30)
-    left = json.loads(fleet("get", "pv", "-o", "json"))["items"]
-    assert not [item for item in left if item["spec"]["claimRef"]["namespace"] == fleet.namespace]
+    until("its volume is gone", lambda: not volumes_of(fleet), within_s=30)
+
+
+def volumes_of(fleet):
+    """What the storage's provisioner, which comes after us, has not removed yet."""
+    volumes = json.loads(fleet("get", "pv", "-o", "json"))["items"]
+    return [item for item in volumes if item["spec"]["claimRef"]["namespace"] == fleet.namespace]
