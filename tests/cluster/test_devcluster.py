@@ -127,23 +127,23 @@ def test_a_cut_holds_for_pods_that_are_started_anew(cluster, pair, links, wait_f
 
 
 @pytest.fixture
-def abroad(second_cluster, second_namespace, second_images):
-    """A Pod in the linked cluster: that cluster and the Pod's namespace."""
+def abroad(second_cluster, second_namespace, second_images, pair, cluster, wait_for):
+    """A Pod in the linked cluster: that cluster, its namespace, and its and ``left``'s addresses, both reachable."""
     deploy(second_cluster, second_namespace, "abroad", second_images.mariadb)
-    return second_cluster, second_namespace
+    there, here = node_port(second_cluster, second_namespace, "abroad"), node_port(cluster, pair, "left")
+    wait_for(lambda: ask(cluster, pair, "left", there) == "abroad", 30)  # a node port follows its Pods in a moment
+    wait_for(lambda: ask(second_cluster, second_namespace, "abroad", here) == "left", 30)
+    return second_cluster, second_namespace, there, here
 
 
-def test_linked_clusters_reach_each_others_node_ports_until_the_cable_is_cut(cluster, pair, abroad, links, wait_for):
-    second, namespace = abroad
-    there, here = node_port(second, namespace, "abroad"), node_port(cluster, pair, "left")
-    wait_for(lambda: ask(cluster, pair, "left", there) == "abroad", 30)  # a node port follows within a moment too
-    wait_for(lambda: ask(second, namespace, "abroad", here) == "left", 30)
+def test_linked_clusters_reach_each_others_node_ports_until_the_cable_is_cut(cluster, pair, abroad, links):
+    second, namespace, there, here = abroad
     links.cut(f"{pair}/app=left", f"{second.name}:{namespace}/app=abroad")
     assert ask(cluster, pair, "left", there) == "TimeoutError"
     assert ask(second, namespace, "abroad", here) == "TimeoutError"
     assert ask(cluster, pair, "right", there) == "abroad"
     links.heal()
-    wait_for(lambda: ask(cluster, pair, "left", there) == "abroad", 30)
+    assert ask(cluster, pair, "left", there) == "abroad"
 
 
 def test_the_image_runs_without_root_on_a_read_only_file_system(cluster, namespace, images):

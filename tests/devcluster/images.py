@@ -160,8 +160,9 @@ def _store(command: str, *arguments: str) -> str:
 
 
 def _names() -> set[str]:
-    """References of all images that were built."""
-    return {name for image in json.loads(_store("images", "--json") or "[]") for name in image.get("names", ())}
+    """References of all images that were built; a store that was never used answers ``null``."""
+    images = json.loads(_store("images", "--json") or "null") or []
+    return {name for image in images for name in image.get("names") or ()}
 
 
 def _layers(ref: str) -> Iterator[tuple[str, str]]:
