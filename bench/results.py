@@ -19,6 +19,9 @@ class Figure:
     Attributes:
         beside: what ``theirs`` was measured of, under the same conditions; "" when nothing comparable exists.
         goal: the most that ``ours`` may be; None = measured for information.
+        ratio_at_most: what ``ours / theirs`` may be at most.
+        ratio_at_least: what it must be at least, where more is better.
+        size: how much it was measured of, e.g. how many rows.
     """
 
     figure: str
@@ -27,13 +30,32 @@ class Figure:
     goal: float | None = None
     beside: str = ""
     theirs: float | None = None
+    ratio_at_most: float | None = None
+    ratio_at_least: float | None = None
+    size: str = ""
+
+    @property
+    def ratio(self) -> float | None:
+        return self.ours / self.theirs if self.theirs else None
+
+    @property
+    def holds(self) -> bool | None:
+        """Whether every goal is met; None without any."""
+        goals = []
+        if self.goal is not None:
+            goals.append(self.ours <= self.goal)
+        if self.ratio_at_most is not None:
+            goals.append(self.ratio is not None and self.ratio <= self.ratio_at_most)
+        if self.ratio_at_least is not None:
+            goals.append(self.ratio is not None and self.ratio >= self.ratio_at_least)
+        return all(goals) if goals else None
 
     def row(self) -> dict[str, object]:
         """The figure as it is stored: with its verdict, and what is needed to measure it again."""
         return {
             **asdict(self),
-            "ratio": round(self.ours / self.theirs, 3) if self.theirs else None,
-            "holds": None if self.goal is None else self.ours <= self.goal,
+            "ratio": None if self.ratio is None else round(self.ratio, 3),
+            "holds": self.holds,
             "command": " ".join(["python", "-m", *sys.orig_argv[2:]]),
             "machine": machine(),
             "date": datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),

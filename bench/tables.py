@@ -1,7 +1,7 @@
 """Draws docs/benchmarks.md from bench/results: `python -m bench.tables`."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,31 +23,57 @@ def page() -> str:
     return "\n".join([HEAD, *(part for path in sorted(DIRECTORY.glob("*.json")) for part in _section(path))])
 
 
+def table(rows: Sequence[Mapping[str, Any]]) -> str:
+    """Figures as a table; columns that say nothing are left out."""
+    heads = ["figure", "measured", "of", "beside", "ratio", "goal", "holds", "when"]
+    cells = [_cells(row) for row in rows]
+    kept = [number for number in range(len(heads)) if any(row[number] for row in cells)]
+    lines = [[heads[number] for number in kept], ["---"] * len(kept)]
+    lines += [[row[number] for number in kept] for row in cells]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def text_table(rows: Sequence[Mapping[str, Any]]) -> str:
+    """The same for a terminal."""
+    lines = [[cell.strip() for cell in line.strip("|").split("|")] for line in table(rows).splitlines()]
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    lines[1] = ["-" * width for width in widths]
+    return "\n".join("  ".join(map(str.ljust, line, widths)).rstrip() for line in lines)
+
+
 def _section(path: Path) -> Iterator[str]:
     rows = json.loads(path.read_text())
     yield f"## {path.stem.replace('_', ' ').capitalize()}\n"
-    beside = any(row["theirs"] is not None for row in rows)
-    columns = ["figure", "measured", *(["beside", "ratio"] if beside else []), "goal", "holds", "when"]
-    yield f"| {' | '.join(columns)} |\n|{'---|' * len(columns)}"
-    for row in rows:
-        cells = [row["figure"], _value(row["ours"], row["unit"])]
-        if beside:
-            cells += [f"{row['beside']}: {_value(row['theirs'], row['unit'])}" if row["beside"] else "", _ratio(row)]
-        goal = "" if row["goal"] is None else f"≤ {_value(row['goal'], row['unit'])}"
-        holds = {None: "", True: "yes", False: "**missed**"}[row["holds"]]
-        yield f"| {' | '.join([*cells, goal, holds, row['date'][:10]])} |"
+    yield table(rows)
     yield ""
     runs = {(row["command"], row["machine"]): row["date"] for row in rows}
     yield "\n".join(f"- `{command}`: {machine}, {date}" for (command, machine), date in runs.items())
     yield ""
 
 
+def _cells(row: Mapping[str, Any]) -> list[str]:
+    return [
+        row["figure"],
+        _value(row["ours"], row["unit"]),
+        row.get("size", ""),
+        f"{row['beside']}: {_value(row['theirs'], row['unit'])}" if row["beside"] else "",
+        "" if row["ratio"] is None else f"{row['ratio']:.3g}",
+        _goals(row),
+        {None: "", True: "yes", False: "**missed**"}[row["holds"]],
+        row["date"][:10],
+    ]
+
+
+def _goals(row: Mapping[str, Any]) -> str:
+    goals = [] if row["goal"] is None else [f"≤ {_value(row['goal'], row['unit'])}"]
+    for sign, name in (("≤", "ratio_at_most"), ("≥", "ratio_at_least")):
+        if row.get(name) is not None:
+            goals.append(f"ratio {sign} {row[name]:g}")
+    return ", ".join(goals)
+
+
 def _value(value: float | None, unit: str) -> str:
     return "" if value is None else f"{value:,.4g} {unit}".strip() if value < 1000 else f"{value:,.0f} {unit}".strip()
-
-
-def _ratio(row: dict[str, Any]) -> str:
-    return "" if row["ratio"] is None else f"{row['ratio']:g}"
 
 
 if __name__ == "__main__":

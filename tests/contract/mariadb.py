@@ -11,7 +11,7 @@ import signal
 import socket
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -53,8 +53,8 @@ class MariaDBServer:
     user = ADMIN_USER
     password = ADMIN_PASSWORD
 
-    def __init__(self, directory: Path) -> None:
-        self.directory = directory
+    def __init__(self, directory: Path, *, options: Sequence[str] = OPTIONS) -> None:
+        self.directory, self.options = directory, options
         self.port = _free_port()
         self._process: subprocess.Popen[bytes] | None = None
         self._numbers = itertools.count(1)
@@ -65,7 +65,7 @@ class MariaDBServer:
         self.start(initialise=True)
 
     def start(self, *, initialise: bool = False) -> None:
-        arguments = [_path("mariadbd"), "--no-defaults", *self._places(), *OPTIONS, f"--port={self.port}"]
+        arguments = [_path("mariadbd"), "--no-defaults", *self._places(), *self.options, f"--port={self.port}"]
         if initialise:
             init_file = self.directory / "init.sql"
             init_file.write_text(
@@ -154,11 +154,11 @@ class MariaDBServer:
 
 
 @contextlib.contextmanager
-def running_server(directory: Path) -> Iterator[MariaDBServer]:
+def running_server(directory: Path, *, options: Sequence[str] = OPTIONS) -> Iterator[MariaDBServer]:
     """A server that is up inside the block; skips the test where MariaDB is not installed."""
     if shutil.which("mariadbd", path=_SEARCH_PATH) is None:
         pytest.skip("mariadbd is not installed (Debian package mariadb-server; `make test` installs it)")
-    server = MariaDBServer(directory)
+    server = MariaDBServer(directory, options=options)
     try:
         server.install()
         yield server
