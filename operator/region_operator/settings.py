@@ -67,6 +67,7 @@ class PrepareSettings(BaseSettings):
     manager_credentials_directory: Path | None = None  # username, password; absent with an external management server
     admin_credentials_directory: Path | None = None  # username, password of the cloud's default admin
     management_api_directory: Path | None = None  # apiKey, secretKey of the agent at its management server
+    database_wait_seconds: float = 20.0  # for a server to come up; a managed one may have to pull its image first
     retire_other_users: bool = False  # lock the other user of each a/b pair; set once all Pods use the new one
 
 

@@ -230,7 +230,7 @@ class Pair:
                 self.uid += "+"
         await self.peer()
 
-    async def in_sync(self, *, within_s: float = 20.0) -> None:
+    async def in_sync(self, *, within_s: float = 30.0) -> None:
         for region in (self.one, self.two):
             await eventually(lambda region=region: self.is_in_sync(region), within_s=within_s)
 
@@ -282,7 +282,7 @@ def _environment(prefix: str, settings: BaseSettings) -> dict[str, str]:
     return {prefix + name.upper(): str(value) for name, value in settings.model_dump(exclude_none=True).items()}
 
 
-async def eventually(look, *, within_s: float = 10.0, step_s: float = 0.01):
+async def eventually(look, *, within_s: float = 30.0, step_s: float = 0.01):
     """Return the first true value of ``look`` (a function or coroutine function); errors of ours count as not yet."""
     deadline, last = time.monotonic() + within_s, None
     while time.monotonic() < deadline:

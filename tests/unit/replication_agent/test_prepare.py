@@ -18,7 +18,7 @@ class Time:
 
 @pytest.mark.parametrize(
     ("reason", "limit_s"),
-    [("ConnectionRefused", prepare.WAIT_FOR_DATABASE_S), ("AuthFailed", prepare.WAIT_FOR_LOGIN_S)],
+    [("ConnectionRefused", 600.0), ("AuthFailed", prepare.WAIT_FOR_LOGIN_S)],
 )
 def test_the_wait_for_a_database_is_bounded(reason: str, limit_s: float) -> None:
     time = Time()
@@ -27,8 +27,19 @@ def test_the_wait_for_a_database_is_bounded(reason: str, limit_s: float) -> None
         raise Unavailable(reason=reason, message="not there")
 
     with pytest.raises(Unavailable):
-        prepare.awaited(refuse, clock=lambda: time.seconds, sleep=time.sleep)
+        prepare.awaited(refuse, within_s=600.0, clock=lambda: time.seconds, sleep=time.sleep)
     assert time.seconds == pytest.approx(limit_s)
+
+
+def test_a_server_that_took_long_to_come_up_still_gets_time_to_set_the_admins_password() -> None:
+    time = Time()
+
+    def refuse():
+        raise Unavailable(reason="AuthFailed" if time.seconds >= 100.0 else "ConnectionRefused", message="not yet")
+
+    with pytest.raises(Unavailable):
+        prepare.awaited(refuse, within_s=600.0, clock=lambda: time.seconds, sleep=time.sleep)
+    assert time.seconds == pytest.approx(100.0 + prepare.WAIT_FOR_LOGIN_S)
 
 
 def test_the_last_line_and_the_termination_message_say_the_reason(

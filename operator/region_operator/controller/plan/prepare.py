@@ -25,6 +25,7 @@ from region_operator.controller.plan.pods import CONFIGURATION, Workload
 from region_operator.controller.plan.steps import CreateOnly, Delete, Manifest, Step, Wait
 
 RETRY_AFTER_S: Final = 120.0
+_WAIT_FOR_MANAGED_S: Final = 900  # the Job is made together with the database: its image may have to be pulled
 _DEADLINE_S: Final = 1800
 # What a run says first when it did not get into the database: our reason, and the field of spec.database.external.
 _NO_WAY_IN: Final = {
@@ -47,6 +48,7 @@ class PrepareInputs:
     database: DatabaseAccess
     management_endpoint: str
     managed_management_server: bool
+    managed_database: bool
     inputs: Mapping[str, str] = field(default_factory=dict)
     retire_other_users: bool = False
 
@@ -88,6 +90,8 @@ def _pod(site: Site, inputs: PrepareInputs) -> dict[str, Any]:
         "PREPARE_AGENT_CREDENTIALS_DIRECTORY": f"{CONFIGURATION}/agent-user",
         "PREPARE_RETIRE_OTHER_USERS": "true" if inputs.retire_other_users else "false",
     }
+    if inputs.managed_database:
+        environment["PREPARE_DATABASE_WAIT_SECONDS"] = str(_WAIT_FOR_MANAGED_S)
     volumes = [
         *database_volumes(site, inputs.database, user="admin"),
         pods.user_volume("agent-user", naming.database(region), "agent"),

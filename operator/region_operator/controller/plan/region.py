@@ -109,6 +109,9 @@ def configuration_stage(context: Context) -> list[Step]:
     refused = _unfit(context, status)
     if refused:
         return [refused]
+    if not status.database_reachable:
+        message = f"the agent keeps its configuration in the database: {status.database_message or 'not reached yet'}"
+        return [Wait("AgentReady", "ConfigurationPending", message)]
     inputs = _document_inputs(context, status)
     if isinstance(inputs, Wait):
         return [inputs]

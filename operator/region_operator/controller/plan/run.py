@@ -133,7 +133,11 @@ def _database_ready(context: Context) -> bool:
 
 
 def prepare_stage(context: Context) -> list[Step]:
-    """Schema and users before anything that needs them; without an admin somebody runs the SQL by hand."""
+    """Schema and users before anything changes that needs them; without an admin somebody runs the SQL by hand.
+
+    The Job waits for a managed database by itself, and programs that are new wait for both: what takes long in the
+    life of a young Region is that Pods start, so they start together.
+    """
     external = context.region.spec.database.external
     if external and external.admin_credentials_secret_ref is None:
         if not grants_awaited(context.region, context.facts.agent.last):
@@ -141,11 +145,15 @@ def prepare_stage(context: Context) -> list[Step]:
         message = "run the SQL of status.database.requiredGrants on the database, as its administrator"
         return [Wait("DatabaseReady", "GrantsRequired", message, gate=False)]
     job, retire = prepare_job_of(context), prepare_job_of(context, retire=True)
-    name, jobs = job["metadata"]["name"], context.children.jobs
-    done = name in jobs and jobs[name].state == "Complete"
-    if not done and not _database_ready(context):
-        return [Wait("DatabaseReady", "Provisioning", "the database server is starting")]
-    return prepare_steps(job, jobs, keep=frozenset({retire["metadata"]["name"]}), external=external is not None)
+    keep = frozenset({retire["metadata"]["name"]})
+    steps = prepare_steps(job, context.children.jobs, keep=keep, external=external is not None)
+    return [*steps, *_new_workloads(context)] if any(isinstance(step, Wait) for step in steps) else steps
+
+
+def _new_workloads(context: Context) -> list[Step]:
+    """Deployments that are not there yet; one that is keeps its present users until the new ones are made."""
+    there = context.children.deployments
+    return [context.apply(item) for item in workload_manifests(context) if item["metadata"]["name"] not in there]
 
 
 def prepare_job_of(context: Context, *, retire: bool = False) -> Manifest:
@@ -158,6 +166,7 @@ def prepare_job_of(context: Context, *, retire: bool = False) -> Manifest:
         database=context.access,
         management_endpoint=management_endpoint(context.region, context.facts) or _inside_endpoint(context),
         managed_management_server=managed,
+        managed_database=spec.database.managed is not None,
         inputs=_prepare_digests(context),
         retire_other_users=retire,
     )

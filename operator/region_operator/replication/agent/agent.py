@@ -34,7 +34,7 @@ from region_operator.supervision import Backoff, Process, Supervisor
 
 log = logging.getLogger(__name__)
 
-BACKOFF = Backoff(base_s=0.5, cap_s=10.0)
+BACKOFF = Backoff(base_s=0.5, cap_s=2.0)  # a look at a database that is away costs next to nothing
 CLOSE_TIMEOUT_S = 4.0
 CERTIFICATE_RETRY_S = 1.0
 

@@ -31,7 +31,6 @@ log = logging.getLogger(__name__)
 DONE, FAILED, EDIT_NEEDED = 0, 1, 2
 TERMINATION_LOG = Path("/dev/termination-log")
 MESSAGE_LIMIT = 1024  # Kubernetes keeps 4096 bytes
-WAIT_FOR_DATABASE_S = 20.0  # then the Job's status says why, and its next Pod tries again
 WAIT_FOR_LOGIN_S = 15.0  # a first start sets the admin's password shortly after the port opens
 LOOK_INTERVAL_S = 0.5
 
@@ -56,7 +55,7 @@ def main(_: argparse.Namespace) -> int:
 def run(settings: PrepareSettings, database: DatabaseSettings) -> str:
     """Prepare the database; return one sentence about what was done."""
     admin = address_of(database)
-    with contextlib.closing(awaited(lambda: connect(admin))) as session:
+    with contextlib.closing(awaited(lambda: connect(admin), within_s=settings.database_wait_seconds)) as session:
         preparing.alone(session)
         preparing.check_region(session, sync_schema=admin.sync_schema, region_id=settings.region_id)
         if settings.business_schema == "Create":
@@ -78,17 +77,26 @@ def run(settings: PrepareSettings, database: DatabaseSettings) -> str:
 def awaited(
     open_session: Callable[[], Session],
     *,
+    within_s: float,
     clock: Callable[[], float] = time.monotonic,
     sleep: Callable[[float], None] = time.sleep,
 ) -> Session:
-    """Open a session as soon as the database is there; raises the last Unavailable when it does not come."""
+    """Open a session as soon as the database is there; raises the last Unavailable when it does not come.
+
+    One that is there and does not let us in is given ``WAIT_FOR_LOGIN_S`` from its first no.
+    """
     began = clock()
+    first_no: float | None = None
     while True:
         try:
             return open_session()
         except Unavailable as error:
-            limit_s = WAIT_FOR_LOGIN_S if error.reason in ("AuthFailed", "TLSFailed") else WAIT_FOR_DATABASE_S
-            if clock() - began >= limit_s:
+            says_no = error.reason in ("AuthFailed", "TLSFailed")
+            if not says_no:
+                first_no = None
+            elif first_no is None:
+                first_no = clock()
+            if clock() - (began if first_no is None else first_no) >= (WAIT_FOR_LOGIN_S if says_no else within_s):
                 raise
             log.info("waiting for the database: %s", error)
             sleep(LOOK_INTERVAL_S)

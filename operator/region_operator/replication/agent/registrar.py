@@ -99,7 +99,8 @@ class Registrar:
                 self.proof = proof
                 self._changed.ring()
             rest_s = min(RETRY_S * 2.0 ** min(failures - 1, 8), RETRY_CAP_S) if failures else PROOF_INTERVAL_S
-            await self.wake.beyond(count, timeout_s=rest_s)
+            if await self.wake.beyond(count, timeout_s=rest_s):
+                failures = 0  # something else is asked for or has come up: look often again
 
     async def _pass(self) -> Proof:
         order = self._order()

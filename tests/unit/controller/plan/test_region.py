@@ -88,7 +88,7 @@ def templates(world: World) -> dict[str, object]:
     }
 
 
-def test_the_database_is_up_before_it_is_prepared_and_prepared_before_anybody_uses_it():
+def test_a_young_region_is_made_in_order():
     world = settled()
     order = [line for line in dict.fromkeys(world.log) if line.startswith(("Apply", "CreateOnly"))]
 
@@ -236,18 +236,23 @@ def test_the_old_user_is_not_locked_while_a_pod_may_still_use_it():
     assert [item for item in world.manifests() if item["kind"] == "Job" and retires(item)]
 
 
-def test_a_database_is_prepared_only_once_it_answers():
+def test_everything_that_has_to_start_starts_together_and_waits_for_the_database_by_itself():
     world = World(region())
     for _ in range(10):
         world.step()
-    assert {"StatefulSet", "Service"} <= {item["kind"] for item in world.manifests()}
-    assert "Job" not in {item["kind"] for item in world.manifests()}
-    assert "Deployment" not in {item["kind"] for item in world.manifests()}
+    assert {"StatefulSet", "Job", "Deployment"} <= {item["kind"] for item in world.manifests()}
+    assert [wait.reason for wait in world.plan().waits] == ["Provisioning", "Preparing"]
 
-    world.start()
-    world.step()
-    assert "Job" in {item["kind"] for item in world.manifests()}
-    assert "Deployment" not in {item["kind"] for item in world.manifests()}
+
+def test_programs_that_run_are_not_given_new_users_before_these_are_made():
+    world = settled()
+    world.edit("minimal-database", manager_password="chosen by hand")
+    before = templates(world)["Deployment/minimal-management"]
+    for _ in range(5):
+        world.step()  # the Job is there and has not run
+    assert templates(world)["Deployment/minimal-management"] == before
+    world.settle()
+    assert templates(world)["Deployment/minimal-management"] != before
 
 
 def test_a_failed_job_is_told_and_tried_again_later():
