@@ -53,10 +53,10 @@ def test_whatever_a_kind_can_say_can_be_said_by_values(render, good):
         ({"regoin": REGION}, "regoin"),
         ({"region": REGION | {"databse": {}}}, "databse"),
         ({"region": {"id": 1}}, "database"),
-        ({"regions": {"eu-west": REGION | {"id": 0}}}, "/regions/eu-west/id"),
+        ({"regions": {"eu-west": REGION | {"id": 0}}}, "regions.eu-west.id"),
         ({"regions": {"EU": REGION}}, "EU"),
         ({"regions": {"eu-west": {"id": 1, "database": {"managed": {"storage": {"sise": "1Gi"}}}}}}, "sise"),
-        ({"peerings": {"p": {"regions": [{"name": "eu-west"}]}}}, "/peerings/p/regions"),
+        ({"peerings": {"p": {"regions": [{"name": "eu-west"}]}}}, "peerings.p.regions"),
         ({"syncPolicies": {"p": {"lag": {"objectiveSeconds": "fast"}}}}, "objectiveSeconds"),
     ],
 )
