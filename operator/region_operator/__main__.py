@@ -2,6 +2,7 @@
 
 import argparse
 import importlib
+import signal
 import sys
 
 # Imported on demand: an agent Pod never loads kopf, an operator Pod never loads a database driver.
@@ -25,9 +26,15 @@ def main(arguments: list[str] | None = None) -> int:
     crds = programs.add_parser("crds", help="write the CustomResourceDefinitions")
     crds.add_argument("directory", nargs="+", help="where to write them, one file per kind")
     options = parser.parse_args(arguments)
+    # The first process of a container is deaf to SIGTERM until it asks for it, and imports take seconds.
+    signal.signal(signal.SIGTERM, _end)
     name = "prepare" if options.program == "agent" and options.step else options.program
     program = importlib.import_module(PROGRAMS[name])
     return int(program.main(options) or 0)
+
+
+def _end(number: int, _: object) -> None:
+    raise SystemExit(128 + number)
 
 
 if __name__ == "__main__":
