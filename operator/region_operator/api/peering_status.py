@@ -44,7 +44,10 @@ class DirectionStatus(Manifest):
     reason: ShortText = Field(default="", description="Constant: why; as condition Partitioned.")
     since: Timestamp | None = Field(default=None, description="When state was entered.")
     lag: LagBucket = Field(default="?", description="Age of the oldest change not applied, by the source's clock.")
-    pending_changes: ShortText = Field(default="", description="Changes not applied, two significant digits.")
+    pending_changes: ShortText = Field(
+        default="",
+        description="Changes not applied, two significant digits; 0 while lag is <1s: those are on their way.",
+    )
     copy_progress: CopyStatus | None = Field(
         default=None, alias="copy", description="Progress of the first copy, while it runs."
     )

@@ -13,7 +13,7 @@ from region_operator.api.agent import AgentStatus, LinkStatus
 from region_operator.api.conditions import timestamp
 from region_operator.api.peering_status import CopyStatus, DirectionStatus
 from region_operator.controller.facts import LinkPolicyFacts, PeerFacts, PeeringFacts
-from region_operator.controller.status.lag import LagMemory, brief, bucket, calm
+from region_operator.controller.status.lag import LagMemory, backlog, bucket, calm
 
 Verdict = Literal["good", "bad", "stale", "pending"]
 State = Literal["Connecting", "Copying", "CatchingUp", "Streaming", "Broken", "Suspended", "Unknown"]
@@ -128,7 +128,7 @@ def describe(
         reason=direction.reason,
         since=before.since if same and before is not None and before.since else timestamp(now),
         lag=lag,
-        pending_changes=brief(link.pending_changes) if link is not None and direction.fresh else "",
+        pending_changes=backlog(link.pending_changes, lag) if link is not None and direction.fresh else "",
         copy_progress=_copy(link, before) if link is not None and state == "Copying" else None,
         evidence_time=unchanged or timestamp(now - timedelta(seconds=direction.age_s)),
     )

@@ -66,10 +66,16 @@ def brief(count: int | None) -> str:
     return str(rounded)
 
 
+def backlog(pending_changes: int | None, lag: LagBucket) -> str:
+    """What waits; changes that are applied within a second come and go and are no backlog."""
+    return brief(0 if pending_changes and lag == _ORDER[0] else pending_changes)
+
+
 def shown(link: LinkStatus) -> tuple[object, ...]:
     """Figures of a link, as roughly as a status shows them."""
     counts = (link.open_conflicts, link.unique_clashes, link.parked, link.dead_lettered)
-    return bucket(link.lag_ms), brief(link.pending_changes), *map(two_digits, counts), link.copy_progress
+    lag = bucket(link.lag_ms)
+    return lag, backlog(link.pending_changes, lag), *map(two_digits, counts), link.copy_progress
 
 
 @dataclass(frozen=True)

@@ -138,7 +138,7 @@ async def test_a_change_wakes_the_region_and_a_change_of_links_its_peerings_too(
     assert room.news == [News(KEY, links=links)]
 
 
-@pytest.mark.parametrize("figure", [{"lag_ms": 1_500}, {"pending_changes": 120}, {"open_conflicts": 1}])
+@pytest.mark.parametrize("figure", [{"lag_ms": 1_500}, {"lag_ms": 2_000, "pending_changes": 9}, {"open_conflicts": 1}])
 async def test_a_figure_that_shows_wakes_the_peerings_alone(room, figure):
     await room.say(status(link(2)))
     room.news.clear()

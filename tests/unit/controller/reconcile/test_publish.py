@@ -85,8 +85,8 @@ async def test_under_constant_write_load_there_are_at_most_two_status_writes_a_m
 async def test_while_buckets_are_equal_nothing_is_written_however_figures_move(desk):
     for step in range(360):
         facts = both(
-            link(2, lag_ms=step % 999, pending_changes=0, rtt_ms=step, cursor=str(step), contact_age_ms=step),
-            link(1, lag_ms=step * 7 % 999, pending_changes=0, cursor=str(step), good_age_ms=600_000 + step),
+            link(2, lag_ms=step % 999, pending_changes=step % 90, rtt_ms=step, cursor=str(step), contact_age_ms=step),
+            link(1, lag_ms=step * 7 % 999, pending_changes=step % 7, cursor=str(step), good_age_ms=600_000 + step),
         )
         assert await desk.look(aged(facts, step % 30, silent=False)) is None
     assert desk.api.writes == []
