@@ -104,7 +104,8 @@ class ParkingPolicy(Manifest):
         default=86_400, description="Time after which a row is not tried any more."
     )
     max_rows: Annotated[int, Field(ge=1, le=INT32_MAX, json_schema_extra=_int32)] | None = Field(
-        default=None, description="Rows that may wait per link; absent: 100000."
+        default=None,
+        description="Rows of one peer that may wait in a region; its link then takes no further page; absent: 100000.",
     )
 
 

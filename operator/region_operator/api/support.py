@@ -33,10 +33,8 @@ def _(spec: RegionPeeringSpec) -> list[str]:
 @not_yet_supported.register
 def _(spec: SyncPolicySpec) -> list[str]:
     paths = ["spec.conflicts.uniqueClash"] if spec.conflicts.unique_clash in UNSUPPORTED_CLASHES else []
-    paths += ["spec.conflicts.retentionDays"] if spec.conflicts.retention_days is not None else []
     for place, entity in enumerate(spec.entities or ()):
         paths += [f"spec.entities[{place}].{field}" for field in _of_entity(entity)]
-    paths += ["spec.parking.maxRows"] if spec.parking.max_rows is not None else []
     return paths + (_scan(spec.scan) if spec.scan else [])
 
 

@@ -7,8 +7,12 @@ proves that 50..60 were lost: its holder is told to resume at 49.
 """
 
 from dataclasses import dataclass
+from typing import Final
 
 from region_operator.replication.model.lag import START, Cursor, History
+
+PARKING_FULL: Final = "ParkingFull"
+"""Reason of a store that takes no further page, because too many rows of the peer wait here already."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,6 +165,15 @@ class Counts:
     dead_lettered: int = 0
 
 
+@dataclass(frozen=True, slots=True, order=True)
+class ParkedKey:
+    """The place of a parked row in lists; ``source`` is the region that it came from."""
+
+    entity: str
+    key: str
+    source: int
+
+
 @dataclass(frozen=True, slots=True)
 class ParkedRow:
     """A row that could not be made visible.
@@ -168,7 +181,8 @@ class ParkedRow:
     Attributes:
         reason: CamelCase constant (MissingReference, UniqueClash, RowLocked, SchemaSkew, DotReuse, WriteRefused, ...).
         waits_for: the row whose change lets this one be tried again at once.
-        next_try_ms: milliseconds until the next try by this database's clock; None for a dead letter.
+        next_try_ms: milliseconds until the next try by this database's clock; None for one that is not tried.
+        state: Parked, Dead (not tried any more) or Skipped (given up by a person).
     """
 
     row: RowKey
@@ -179,7 +193,11 @@ class ParkedRow:
     attempts: int
     age_ms: int
     next_try_ms: int | None
-    dead: bool
+    state: str
+
+    @property
+    def place(self) -> "ParkedKey":
+        return ParkedKey(self.row.entity, self.row.key, self.source)
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,6 +217,7 @@ class ConflictRecord:
         kind: Value, Deletion, UniqueClash, Cycle.
         state: Open, Settled (by a rule; kept for people) or Closed (a later write covers all values).
         chosen: the dot of the value that is shown here.
+        vector: (actor, counter)...: the writes to the row that had been seen when the conflict was.
         other: the partner of a unique clash.
     """
 
@@ -214,6 +233,7 @@ class ConflictRecord:
     opened_at: str
     closed_at: str | None = None
     other: RowKey | None = None
+    vector: tuple[tuple[str, int], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ from typing import Protocol
 
 from region_operator.api.agent import LinkLimits, LinkReason
 from region_operator.errors import InvalidInput, Refused, Unavailable
-from region_operator.replication.feed import ApplyOutcome, FeedPage, FeedRequest, FetchedRows, RowKey
+from region_operator.replication.feed import PARKING_FULL, ApplyOutcome, FeedPage, FeedRequest, FetchedRows, RowKey
 from region_operator.replication.link_facts import LinkFacts
 from region_operator.replication.model.lag import START, Cursor, History
 
@@ -86,7 +86,7 @@ class Link:
         except Refused as error:
             if error.reason == "PeeringWasLeft" and self._configuration.leave_at is not None:
                 return  # the peer has finished leaving, and does so only once we had all it had
-            self._broken("PeerRefused", f"{error.reason}: {error}")
+            self._broken("ApplyFailed" if error.reason == PARKING_FULL else "PeerRefused", f"{error.reason}: {error}")
             raise
         except InvalidInput as error:
             self._broken("PeerRefused", str(error))

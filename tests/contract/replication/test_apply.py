@@ -287,8 +287,10 @@ def test_a_parked_row_is_a_dead_letter_in_the_end_and_lives_again_when_asked(two
     assert there.store.retry_parked().received == 0
     there.store.retry([RowKey("user", "jane")])
     assert there.store.counts().parked == 1
-    there.store.skip(RowKey("user", "jane"), reason="not ours")
+    there.store.skip([RowKey("user", "jane")], by="ann", reason="not ours")
     assert there.store.parked() == []
-    assert there.sync_sql("SELECT action, subject, reason FROM audit") == [("Skip", "user jane", "not ours")]
+    assert there.sync_sql("SELECT action, subject, decided_by, reason FROM audit WHERE action = 'Skip'") == [
+        ("Skip", "user jane", "ann", "not ours")
+    ]
     there.store.apply(here.id, first_page(here))
     assert there.has("user", "jane")

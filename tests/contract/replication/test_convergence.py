@@ -3,7 +3,7 @@
 import pytest
 
 from contract.replication.regions import Region, default_rules, pull, settle
-from region_operator.errors import InvalidInput
+from region_operator.errors import InvalidInput, Refused
 from region_operator.replication.feed import RowKey
 
 
@@ -79,7 +79,7 @@ def test_a_losing_value_is_written_back_as_a_new_change(two: tuple[Region, Regio
     assert here.content() == there.content()
     assert there.value("user", "jane", "email") == loser.value
     assert conflicts(there) == [("jane", "email", "Closed")]
-    with pytest.raises(InvalidInput):
+    with pytest.raises(Refused):
         here.store.restore(conflict.id, dot=loser.dot)
 
 

@@ -64,6 +64,9 @@ class MemoryStore:
     def set_parking(self, parking: object) -> None:
         self.parking = parking
 
+    def forget_closed(self, *, days: int, limit: int = 1000) -> int:
+        return 0
+
     def fold(self, limit: int = 200) -> FoldOutcome:
         self._check()
         batch, self.dirty = self.dirty[:limit], self.dirty[limit:]

@@ -145,6 +145,16 @@ async def test_a_fault_of_the_peer_is_named_by_its_cause(fault: Exception, reaso
     assert (scene.facts.state, scene.facts.reason) == ("Broken", reason)
 
 
+async def test_a_full_parking_is_ours_and_not_the_peers_and_says_so() -> None:
+    scene = Scene()
+    scene.write("a")
+    scene.one.fail_apply_from[2] = Refused(reason="ParkingFull", message="7 rows of region 2 wait")
+    with pytest.raises(Refused):
+        await scene.run()
+    assert (scene.facts.state, scene.facts.reason) == ("Broken", "ApplyFailed")
+    assert scene.facts.status().message == "ParkingFull: 7 rows of region 2 wait"
+
+
 async def test_a_failure_to_apply_is_ours_and_not_the_peers() -> None:
     scene = Scene()
     scene.write("a")

@@ -14,12 +14,12 @@ from region_operator import __version__, mutual_tls
 from region_operator.api.agent import AgentStatus, Link
 from region_operator.errors import Conflict, InvalidInput, RegionOperatorError, Unavailable
 from region_operator.replication import peer_protocol
-from region_operator.replication.agent import control_api, health, peer_api, registrar, roles
+from region_operator.replication.agent import control_api, health, peer_api, people_api, registrar, roles
 from region_operator.replication.agent.bell import Bell
 from region_operator.replication.agent.certificates import CertificateDirectory
 from region_operator.replication.agent.configuration import Held, Rejected
 from region_operator.replication.agent.database_key import fingerprint_of_file
-from region_operator.replication.agent.keeper import ConfigurationKeeper, built_in_rules, rules_of
+from region_operator.replication.agent.keeper import BUILT_IN_RULES, ConfigurationKeeper, built_in_rules, rules_of
 from region_operator.replication.agent.links import Links
 from region_operator.replication.agent.listener import MutualTLSListener
 from region_operator.replication.agent.peer_client import PeerClient
@@ -103,6 +103,7 @@ class Agent:
         self._listener.install(app)
         app.add_routes(control_api.routes(self._keeper, self))
         app.add_routes(peer_api.routes(self))
+        app.add_routes(people_api.routes(self.at_hand))
         try:
             await self._listener.start(app, await self._first_certificates())
             self._serving = True
@@ -151,6 +152,7 @@ class Agent:
                 region.capture(),
                 region.retry_parked(),
                 region.observe(self._sources),
+                region.forget_closed_conflicts(self._retention_days),
                 self._links.run(region),
                 _until_fenced(region),
             )
@@ -198,6 +200,10 @@ class Agent:
     def _sources(self) -> list[int]:
         return sorted({facts.peer_id for facts in self._links.facts.values()})
 
+    def _retention_days(self) -> int:
+        held = self._keeper.held
+        return (held.document.rules if held and held.document else BUILT_IN_RULES).retention_days
+
     def _order(self) -> registrar.Order | None:
         held = self._keeper.held
         if held is None or held.document is None:
@@ -226,13 +232,13 @@ class Agent:
     # --- peer_api.FeedSource -------------------------------------------------------------------------------------
 
     async def read_feed(self, request: FeedRequest) -> tuple[FeedPage, bytes]:
-        return await self._at_hand().read_feed(request)
+        return await self.at_hand().read_feed(request)
 
     async def read_rows(self, keys: list[RowKey]) -> bytes:
-        return await self._at_hand().read_rows(keys)
+        return await self.at_hand().read_rows(keys)
 
     def held(self) -> Held:
-        self._at_hand()
+        self.at_hand()
         return self._keeper.held or Held()
 
     def identification(self) -> dict[str, str]:
@@ -247,7 +253,8 @@ class Agent:
     def acknowledged(self, peering_uid: str, applied: Cursor) -> None:
         self._links.acknowledged(peering_uid, applied)
 
-    def _at_hand(self) -> LocalRegion:
+    def at_hand(self) -> LocalRegion:
+        """Return the region while its database is ours; raises Unavailable."""
         if self._region is None:
             raise Unavailable(reason="DatabaseUnavailable", message="the region's database is not at hand")
         return self._region

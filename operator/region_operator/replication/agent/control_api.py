@@ -38,9 +38,9 @@ def routes(keeper: Keeper, source: StatusSource) -> list[web.RouteDef]:
     """Return the routes of the control API; every one answers 403 to callers that are not an operator."""
     api = _ControlApi(keeper, source)
     return [
-        web.get("/v1/configuration", _for_operators(api.get_configuration), allow_head=False),
-        web.put("/v1/configuration", _for_operators(api.put_configuration)),
-        web.get("/v1/status", _for_operators(api.get_status), allow_head=False),
+        web.get("/v1/configuration", for_operators(api.get_configuration), allow_head=False),
+        web.put("/v1/configuration", for_operators(api.put_configuration)),
+        web.get("/v1/status", for_operators(api.get_status), allow_head=False),
     ]
 
 
@@ -86,7 +86,9 @@ class _ControlApi:
             await self._source.changed.beyond(count, timeout_s=min(left_s, STATUS_LOOK_S))
 
 
-def _for_operators(handler: Handler) -> Handler:
+def for_operators(handler: Handler) -> Handler:
+    """Answer 403 to whoever is no operator."""
+
     async def guarded(request: web.Request) -> web.StreamResponse:
         if not isinstance(request[ROLE], roles.Operator):
             return refusal(403, reason="RoleNotAllowed", message="only an operator's certificate may do this")

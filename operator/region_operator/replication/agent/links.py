@@ -95,7 +95,7 @@ class Links:
         for uid, link in held.links.items():
             if uid not in self._running:
                 self._start(supervisor, region, link)
-        region.use_parking([link.link for link in held.links.values()])
+        region.use_parking(list(held.links.values()))
         self._order_changed()
         self._changed.ring()
 

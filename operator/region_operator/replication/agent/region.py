@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import ParamSpec, TypeVar
 
-from region_operator.api.agent import LinkLimits
+from region_operator.api.agent import Link
 from region_operator.errors import Conflict, Unavailable
 from region_operator.replication import peer_protocol
 from region_operator.replication.agent.bell import Bell
@@ -27,6 +27,7 @@ from region_operator.replication.feed import (
 )
 from region_operator.replication.model.lag import Cursor, History
 from region_operator.replication.model.rules import EntityRuleSet
+from region_operator.replication.store.people import People
 from region_operator.replication.store.region_store import Parking, RegionStore
 
 log = logging.getLogger(__name__)
@@ -40,6 +41,8 @@ WRITER_THREADS = 32  # a link waits in one of them for the write lane
 FOLD_PAUSES_S = ((5.0, 0.01), (60.0, 0.05))  # for so long after a change, look that often
 FOLD_IDLE_S = 0.1
 UNAVAILABLE_REST_S = 1.0
+FORGET_INTERVAL_S = 3600.0
+FORGET_PAUSE_S = 0.5  # between batches, so that nobody waits for the write lane
 
 
 @dataclass(frozen=True)
@@ -126,15 +129,27 @@ class LocalRegion:
     async def set_rules(self, rules: Mapping[str, EntityRuleSet]) -> int:
         return await self._run(self._writers, self._store.set_rules, rules)
 
-    def use_parking(self, limits: Sequence[LinkLimits]) -> None:
-        """Retry parked rows as the most patient of the links asks for."""
-        if limits:
+    def use_parking(self, links: Sequence[Link]) -> None:
+        """Retry parked rows as the most patient of the links asks for; each link has its own limit of rows."""
+        if links:
             self._store.set_parking(
                 Parking(
-                    retry_max_s=max(limit.parking_retry_max_seconds for limit in limits),
-                    dead_letter_after_s=max(limit.parking_dead_letter_after_seconds for limit in limits),
+                    retry_max_s=max(link.link.parking_retry_max_seconds for link in links),
+                    dead_letter_after_s=max(link.link.parking_dead_letter_after_seconds for link in links),
+                    max_rows={link.peer.id: link.link.parking_max_rows for link in links if link.state != "Leaving"},
                 )
             )
+
+    # --- what people ask and decide ------------------------------------------------------------------------------
+
+    async def ask(self, question: Callable[[People], T]) -> T:
+        return await self._run(self._readers, question, self._store)
+
+    async def decide(self, decision: Callable[[People], T]) -> T:
+        """Carry a decision out; it is a change of this region, so peers are told."""
+        result = await self._run(self._writers, decision, self._store)
+        self.head_moved.ring()
+        return result
 
     # --- own loops -----------------------------------------------------------------------------------------------
 
@@ -167,6 +182,14 @@ class LocalRegion:
                 if (await self._run(self._writers, self._store.retry_parked)).changed:
                     self.head_moved.ring()
             await asyncio.sleep(1)
+
+    async def forget_closed_conflicts(self, days: Callable[[], int]) -> None:
+        """Delete records of conflicts that were closed more than ``days`` ago, some at a time, each hour."""
+        while True:
+            forgotten = 0
+            with contextlib.suppress(Unavailable):
+                forgotten = await self._run(self._writers, self._store.forget_closed, days=days())
+            await asyncio.sleep(FORGET_PAUSE_S if forgotten else FORGET_INTERVAL_S)
 
     async def observe(self, sources: Callable[[], Sequence[int]], *, interval_s: float = 1.0) -> None:
         """Keep ``facts`` fresh."""

@@ -63,7 +63,10 @@ class Application:
         state = locked.state(self._layout, row)
         if state is None or row in locked.busy:
             raise InvalidInput(
-                field="row", problem=f"{row.entity} {row.key} is not here or is being written", remedy="try again"
+                field="row",
+                problem=f"{row.entity} {row.key} is not here or is being written",
+                remedy="try again",
+                reason="RowBusy",
             )
         state = write(state, self._actor)
         projection = project(state, rules=self._context.rules[row.entity])
@@ -178,7 +181,7 @@ class Application:
         if version.complete or (known is not None and known.complete):
             projection = project(version.state, rules=self._context.rules[version.row.entity])
             self._outcome.opened_conflicts += conflicts.record(
-                self._session, self._layout, version.row, projection, source=self._context.source
+                self._session, self._layout, version.state, projection, source=self._context.source
             )
 
     def _park(self, changed: Collection[RowKey]) -> None:

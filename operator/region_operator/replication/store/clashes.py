@@ -4,7 +4,7 @@ import json
 from collections.abc import Collection
 
 from region_operator.replication.feed import RowKey
-from region_operator.replication.store import conflicts, names, rows
+from region_operator.replication.store import conflicts, names, parked, rows
 from region_operator.replication.store.connections import Session
 from region_operator.replication.store.layout import Layout
 
@@ -38,7 +38,7 @@ def check(
             opened += (
                 0 if known.get(other) == row else conflicts.record_clash(session, layout, row, other, source=source)
             )
-        elif row in known and not _is_parked(session, layout, row):
+        elif row in known and not parked.is_parked(session, layout, row):
             conflicts.close_clashes(session, layout, [row])
     return opened
 
@@ -50,12 +50,3 @@ def _open(session: Session, layout: Layout) -> dict[RowKey, RowKey]:
         (conflicts.UNIQUE_CLASH,),
     )
     return {RowKey(str(entity), str(key)): RowKey(*json.loads(record)["other"]) for entity, key, record in found}
-
-
-def _is_parked(session: Session, layout: Layout, row: RowKey) -> bool:
-    return (
-        session.one(
-            f"SELECT 1 FROM {layout.own('parked')} WHERE entity = %s AND entity_key = %s", (row.entity, row.key)
-        )
-        is not None
-    )

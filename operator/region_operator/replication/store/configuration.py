@@ -50,8 +50,9 @@ def drop_cursor(session: Session, layout: Layout, source: int) -> None:
     session.execute(f"DELETE FROM {layout.own('link_cursor')} WHERE source = %s", (source,))
 
 
-def audit(session: Session, layout: Layout, *, action: str, subject: str, reason: str) -> None:
+def audit(session: Session, layout: Layout, *, action: str, subject: str, by: str, reason: str) -> None:
     session.execute(
-        f"INSERT INTO {layout.own('audit')} (at, action, subject, reason) VALUES (UTC_TIMESTAMP(6), %s, %s, %s)",
-        (action, subject[:255], reason[:1000]),
+        f"INSERT INTO {layout.own('audit')} (at, action, subject, decided_by, reason) "
+        "VALUES (UTC_TIMESTAMP(6), %s, %s, %s, %s)",
+        (action, subject[:255], by[:255], reason[:1000]),
     )

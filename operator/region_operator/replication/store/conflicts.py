@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,10 +10,11 @@ from region_operator.errors import InvalidInput
 from region_operator.replication.catalog import Entity
 from region_operator.replication.feed import ConflictRecord, ConflictValue, RowKey
 from region_operator.replication.model.projection import FieldConflict, Projection
-from region_operator.replication.model.state import Pair, Value
-from region_operator.replication.model.vectors import Dot, region_of
+from region_operator.replication.model.state import Pair, RowState, Value
+from region_operator.replication.model.vectors import Dot, VersionVector, region_of
 from region_operator.replication.store.connections import Row, Session
 from region_operator.replication.store.layout import Layout
+from region_operator.replication.store.rows import marks
 
 UNIQUE_CLASH = "UniqueClash"
 CYCLE = "Cycle"
@@ -24,9 +25,9 @@ def dot_text(dot: Dot) -> str:
     return f"{dot.counter}@{dot.actor}"
 
 
-def record(session: Session, layout: Layout, row: RowKey, projection: Projection, *, source: int) -> int:
+def record(session: Session, layout: Layout, state: RowState, projection: Projection, *, source: int) -> int:
     """Record the conflicts of a row once each and close those that are gone; returns how many are new."""
-    entity = layout.tables[row.entity].entity
+    entity, row = layout.tables[state.entity].entity, RowKey(state.entity, state.key)
     present = {(c.field, _fingerprint(c)): c for c in projection.conflicts}
     known = {
         (str(name), str(mark)): int(id_)
@@ -40,8 +41,9 @@ def record(session: Session, layout: Layout, row: RowKey, projection: Projection
     new = 0
     for (name, mark), conflict in present.items():
         if (name, mark) not in known:
-            state = "Open" if conflict.open else "Settled"
-            found = _New(name, conflict.kind.value, conflict.rule, mark, _document(entity, conflict), state)
+            document = _document(entity, conflict, seen=state.vector)
+            status = "Open" if conflict.open else "Settled"
+            found = _New(name, conflict.kind.value, conflict.rule, mark, document, status)
             new += _insert(session, layout, row, found, source=source)
     return new
 
@@ -85,14 +87,39 @@ def close(session: Session, layout: Layout, ids: Iterable[int]) -> None:
         )
 
 
-def listed(session: Session, layout: Layout, *, state: str | None, limit: int) -> list[ConflictRecord]:
-    condition, values = ("WHERE state = %s", [state]) if state is not None else ("", [])
+def outdated(session: Session, layout: Layout, *, days: int, limit: int) -> list[int]:
+    """Closed records that were closed longer ago than ``days`` by the database's clock."""
+    return [
+        int(row[0])
+        for row in session.select(
+            f"SELECT id FROM {layout.own('conflict')} WHERE state = 'Closed' "
+            "AND closed_at < UTC_TIMESTAMP(6) - INTERVAL %s DAY LIMIT %s",
+            (days, limit),
+        )
+    ]
+
+
+def forget(session: Session, layout: Layout, ids: Sequence[int]) -> int:
+    """Delete records by number, but for those that are not closed any more; returns how many went."""
+    if not ids:
+        return 0
+    return session.execute(
+        f"DELETE FROM {layout.own('conflict')} WHERE id IN ({marks(ids)}) AND state = 'Closed'", tuple(ids)
+    )
+
+
+def listed(
+    session: Session, layout: Layout, *, state: str | None, before: int | None = None, limit: int
+) -> list[ConflictRecord]:
+    """Records, the latest first, with numbers below ``before``."""
+    conditions = {"state = %s": state, "id < %s": before}
+    given = {condition: value for condition, value in conditions.items() if value is not None}
     return [
         _parse(row)
         for row in session.select(
             "SELECT id, entity, entity_key, field, kind, rule, state, record, source, opened_at, closed_at "
-            f"FROM {layout.own('conflict')} {condition} ORDER BY id DESC LIMIT %s",
-            (*values, limit),
+            f"FROM {layout.own('conflict')} WHERE {' AND '.join(given) or 'TRUE'} ORDER BY id DESC LIMIT %s",
+            (*given.values(), limit),
         )
     ]
 
@@ -104,7 +131,9 @@ def find(session: Session, layout: Layout, conflict_id: int) -> ConflictRecord:
         (conflict_id,),
     )
     if row is None:
-        raise InvalidInput(field="conflict", problem=f"there is no conflict {conflict_id}", remedy="list them first")
+        raise InvalidInput(
+            field="conflict", problem=f"there is no conflict {conflict_id}", remedy="list them", reason="NotFound"
+        )
     return _parse(row)
 
 
@@ -137,12 +166,13 @@ def _fingerprint(conflict: FieldConflict) -> str:
     return hashlib.md5("\0".join([conflict.kind.value, *dots]).encode(), usedforsecurity=False).hexdigest()
 
 
-def _document(entity: Entity, conflict: FieldConflict) -> dict[str, Any]:
+def _document(entity: Entity, conflict: FieldConflict, *, seen: VersionVector) -> dict[str, Any]:
     secret = any(field.name == conflict.field and field.secret for field in entity.fields)
     pairs = sorted({conflict.winner, *conflict.losers}, key=lambda pair: pair.dot)
     return {
         "values": [[dot_text(pair.dot), _shown(pair, secret=secret), region_of(pair.dot.actor)] for pair in pairs],
         "chosen": dot_text(conflict.winner.dot),
+        "vector": dict(seen.items()),
     }
 
 
@@ -166,6 +196,7 @@ def _parse(row: Row) -> ConflictRecord:
         state=state,
         values=tuple(ConflictValue(*value) for value in document["values"]),
         chosen=document["chosen"],
+        vector=tuple(sorted(document.get("vector", {}).items())),
         source=int(source),
         opened_at=opened,
         closed_at=closed,

@@ -112,6 +112,11 @@ def mark_restored(session: Session, layout: Layout) -> None:
     session.execute(f"UPDATE {layout.own('lane')} SET history_intact = %s WHERE id = 1", (RESTORED,))
 
 
+def confirm(session: Session, layout: Layout) -> None:
+    """What was said against the history has been looked into."""
+    session.execute(f"UPDATE {layout.own('lane')} SET history_intact = %s WHERE id = 1", (CONTINUOUS,))
+
+
 def history(session: Session, layout: Layout) -> History:
     return tuple(
         Incarnation(str(name), int(first))

@@ -1,10 +1,11 @@
 """Rows that are stored and forwarded, but not (or not wholly) visible here: why, and what they wait for."""
 
-from collections.abc import Collection, Iterable
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, field
 from typing import Final
 
-from region_operator.replication.feed import Counts, ParkedRow, RowKey
+from region_operator.errors import Refused
+from region_operator.replication.feed import PARKING_FULL, Counts, ParkedKey, ParkedRow, RowKey
 from region_operator.replication.store.connections import Row, Session
 from region_operator.replication.store.layout import Layout
 from region_operator.replication.store.rows import by_entity, chunks, marks
@@ -29,10 +30,15 @@ _PATIENCE_S: Final = 10 * 365 * 86400
 
 @dataclass(frozen=True)
 class Parking:
-    """How long and how often parked rows are tried again."""
+    """How long and how often parked rows are tried again.
+
+    Attributes:
+        max_rows: source region -> rows of it that may wait here; a source that is not named has no limit.
+    """
 
     retry_max_s: int = 300
     dead_letter_after_s: int = 86400
+    max_rows: Mapping[int, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -79,6 +85,25 @@ def park(session: Session, layout: Layout, row: RowKey, reason: Reason, *, sourc
     )
 
 
+def check_room(session: Session, layout: Layout, source: int, *, parking: Parking) -> None:
+    """Raise Refused (``ParkingFull``) while as many rows of a source wait as may; rows that one sees do not count."""
+    limit = parking.max_rows.get(source)
+    if limit is None:
+        return
+    row = session.one(
+        f"SELECT COUNT(*) FROM {layout.own('parked')} WHERE source = %s AND state <> 'Skipped' "
+        f"AND reason NOT IN ({_quiet()})",
+        (source,),
+    )
+    assert row is not None
+    if int(row[0]) >= limit:
+        raise Refused(
+            reason=PARKING_FULL,
+            message=f"{row[0]} rows of region {source} wait to become visible here, parking.maxRows is {limit}; "
+            "settle, retry or skip some, or raise the limit",
+        )
+
+
 def release(session: Session, layout: Layout, rows: Iterable[RowKey]) -> None:
     """The rows are visible; nothing is parked of them any more."""
     session.execute_each(
@@ -119,6 +144,15 @@ def reasons(session: Session, layout: Layout, rows: Collection[RowKey]) -> dict[
     return found
 
 
+def is_parked(session: Session, layout: Layout, row: RowKey) -> bool:
+    return (
+        session.one(
+            f"SELECT 1 FROM {layout.own('parked')} WHERE entity = %s AND entity_key = %s LIMIT 1", (row.entity, row.key)
+        )
+        is not None
+    )
+
+
 def make_due(session: Session, layout: Layout, row: RowKey) -> int:
     return session.execute(
         f"UPDATE {layout.own('parked')} SET state = 'Parked', next_try = UTC_TIMESTAMP(6), "
@@ -134,13 +168,22 @@ def skip(session: Session, layout: Layout, row: RowKey) -> int:
     )
 
 
-def listed(session: Session, layout: Layout, *, limit: int) -> list[ParkedRow]:
+def listed(
+    session: Session, layout: Layout, *, state: str | None = None, after: ParkedKey | None = None, limit: int
+) -> list[ParkedRow]:
+    """Parked rows beyond ``after`` in the order of their names; without ``state`` those that nobody gave up."""
+    conditions = ["state = %s" if state is not None else "state <> 'Skipped'"]
+    values: list[object] = [state] if state is not None else []
+    if after is not None:
+        conditions.append("(entity, entity_key, source) > (%s, %s, %s)")
+        values += [after.entity, after.key, after.source]
     found = session.select(
         "SELECT entity, entity_key, source, reason, message, waits_entity, waits_key, attempts, "
         "TIMESTAMPDIFF(MICROSECOND, parked_at, UTC_TIMESTAMP(6)), "
         "TIMESTAMPDIFF(MICROSECOND, UTC_TIMESTAMP(6), next_try), state "
-        f"FROM {layout.own('parked')} WHERE state <> 'Skipped' ORDER BY parked_at LIMIT %s",
-        (limit,),
+        f"FROM {layout.own('parked')} WHERE {' AND '.join(conditions)} "
+        "ORDER BY entity, entity_key, source LIMIT %s",
+        (*values, limit),
     )
     return [_parse(row) for row in found]
 
@@ -156,23 +199,26 @@ def _parse(row: Row) -> ParkedRow:
         attempts=int(attempts),
         age_ms=max(0, int(age) // 1000),
         next_try_ms=max(0, int(until) // 1000) if state == "Parked" else None,
-        dead=state == "Dead",
+        state=str(state),
     )
 
 
 def counts(session: Session, layout: Layout, source: int | None) -> Counts:
     """Count what needs a person, of one source or of all."""
     own, values = ("AND source = %s", [source]) if source is not None else ("", [])
-    quiet = ", ".join(f"'{reason}'" for reason in sorted(VISIBLE))
     row = session.one(
         f"SELECT (SELECT COUNT(*) FROM {layout.own('conflict')} WHERE state = 'Open' AND kind <> 'UniqueClash' {own}), "
         f"(SELECT COUNT(*) FROM {layout.own('conflict')} WHERE state = 'Open' AND kind = 'UniqueClash' {own}), "
-        f"(SELECT COUNT(*) FROM {layout.own('parked')} WHERE state = 'Parked' AND reason NOT IN ({quiet}) {own}), "
+        f"(SELECT COUNT(*) FROM {layout.own('parked')} WHERE state = 'Parked' AND reason NOT IN ({_quiet()}) {own}), "
         f"(SELECT COUNT(*) FROM {layout.own('parked')} WHERE state = 'Dead' {own})",
         values * 4,
     )
     assert row is not None
     return Counts(*(int(count) for count in row))
+
+
+def _quiet() -> str:
+    return ", ".join(f"'{reason}'" for reason in sorted(VISIBLE))
 
 
 def _waiting(session: Session, layout: Layout, condition: str, values: tuple[str, ...], *, limit: int) -> list[Waiting]:

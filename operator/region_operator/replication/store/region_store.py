@@ -3,7 +3,7 @@
 Blocking; called from worker threads, any number of them. Everything that writes goes through one lane.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 
@@ -11,15 +11,12 @@ from region_operator.errors import Refused
 from region_operator.replication.catalog import CATALOG
 from region_operator.replication.feed import (
     ApplyOutcome,
-    ConflictRecord,
-    Counts,
     FeedPage,
     FeedRequest,
     FeedRow,
     FetchedRows,
     FoldOutcome,
     Lag,
-    ParkedRow,
     RowKey,
     StoredConfiguration,
     StoreStatus,
@@ -28,7 +25,6 @@ from region_operator.replication.model.lag import Cursor, History
 from region_operator.replication.model.rules import EntityRuleSet
 from region_operator.replication.store import (
     configuration,
-    conflicts,
     decisions,
     feed,
     fold,
@@ -40,8 +36,8 @@ from region_operator.replication.store import (
 from region_operator.replication.store.connections import Address, Readers, Session
 from region_operator.replication.store.context import Outcome
 from region_operator.replication.store.intake import Item
-from region_operator.replication.store.layout import Layout
 from region_operator.replication.store.parked import Parking
+from region_operator.replication.store.people import People
 from region_operator.replication.store.writer import Writer, add
 
 __all__ = ["Address", "Parking", "RegionStore"]
@@ -53,17 +49,13 @@ PATIENT_FOLDS = 10
 """Rows that a writer holds and that one fold waits for, a second each."""
 
 
-class RegionStore:
+class RegionStore(People):
     """Capture, feed and apply of one region.
 
     Raises, everywhere:
         Unavailable: the database does not answer.
         Conflict: another agent has taken the database (fencing); this one must stop.
     """
-
-    def __init__(self, writer: Writer, readers: Readers) -> None:
-        """Use ``open``."""
-        self._writer, self._readers = writer, readers
 
     @classmethod
     def open(
@@ -85,10 +77,6 @@ class RegionStore:
     @property
     def region_id(self) -> int:
         return self._writer.region_id
-
-    @property
-    def _layout(self) -> Layout:
-        return self._writer.layout
 
     def close(self) -> None:
         self._writer.close()
@@ -195,9 +183,16 @@ class RegionStore:
             return incarnations.history(session, self._layout)
 
     def apply(self, source: int, page: FeedPage) -> ApplyOutcome:
-        """Join a page into this region; cursor and data commit together, in pieces of some 200 rows."""
+        """Join a page into this region; cursor and data commit together, in pieces of some 200 rows.
+
+        Raises:
+            Refused: ``ParkingFull``, as many rows of the source wait here as may; nothing of the page was taken.
+        """
         _check_source(source, page.source)
         total = Outcome()
+        if page.rows:
+            with self._readers.snapshot() as session:
+                parked.check_room(session, self._layout, source, parking=self._writer.parking)
         pieces = list(rows.chunks(page.rows, PIECE)) or [[]]
         for number, piece in enumerate(pieces, start=1):
             to = page.next if number == len(pieces) else replace(page.next, lsn=piece[-1].lsn)
@@ -216,49 +211,11 @@ class RegionStore:
         """Forget where the link from ``source`` stood; what it brought stays."""
         self._writer.write(lambda session: configuration.drop_cursor(session, self._layout, source))
 
-    # For people
-
-    def counts(self, source: int | None = None) -> Counts:
-        with self._readers.snapshot() as session:
-            return parked.counts(session, self._layout, source)
-
-    def conflicts(self, *, state: str | None = "Open", limit: int = 100) -> list[ConflictRecord]:
-        """The latest records: Open (a person has to choose), Settled (a rule chose), Closed, or all with None."""
-        with self._readers.snapshot() as session:
-            return conflicts.listed(session, self._layout, state=state, limit=limit)
-
-    def restore(self, conflict_id: int, *, dot: str) -> None:
-        """Write one of the values of a conflict back, as a new change that supersedes them all.
-
-        Raises:
-            InvalidInput: there is no such conflict, or the value is not among its values any more.
-        """
-        outcome = self._writer.write(lambda session: self._restore(session, conflict_id, dot))
-        self._writer.retry(outcome.woken)
-
-    def parked(self, *, limit: int = 100) -> list[ParkedRow]:
-        with self._readers.snapshot() as session:
-            return parked.listed(session, self._layout, limit=limit)
-
     def retry_parked(self, *, limit: int = PIECE) -> ApplyOutcome:
         """Try parked rows whose time has come."""
         with self._readers.snapshot() as session:
             due = parked.due(session, self._layout, limit=limit)
         return _outcome(self._writer.retry(due), received=len(due), cursor=None)
-
-    def retry(self, keys: Iterable[RowKey]) -> None:
-        """Make parked rows and dead letters due now."""
-        for row in keys:
-            self._writer.write(partial(parked.make_due, layout=self._layout, row=row))
-
-    def skip(self, row: RowKey, *, reason: str) -> None:
-        """Give a parked row up, audited; a later change of the row tries again."""
-
-        def work(session: Session) -> None:
-            parked.skip(session, self._layout, row)
-            configuration.audit(session, self._layout, action="Skip", subject=f"{row.entity} {row.key}", reason=reason)
-
-        self._writer.write(work)
 
     # Configuration
 
@@ -269,14 +226,6 @@ class RegionStore:
     def store_configuration(self, stored: StoredConfiguration) -> None:
         """Replace text and claim in one transaction."""
         self._writer.write(lambda session: configuration.store(session, self._layout, stored))
-
-    def confirm_history(self) -> None:
-        """A scan has verified this region: forget that it was restored."""
-        self._writer.write(
-            lambda session: session.execute(
-                f"UPDATE {self._layout.own('lane')} SET history_intact = %s WHERE id = 1", (incarnations.CONTINUOUS,)
-            )
-        )
 
     # Inside
 
@@ -308,13 +257,6 @@ class RegionStore:
             self._writer.begin_incarnation(session, reason="PeerProvedMore")
         else:
             incarnations.mark_restored(session, self._layout)
-
-    def _restore(self, session: Session, conflict_id: int, dot: str) -> Outcome:
-        record = conflicts.find(session, self._layout, conflict_id)
-        configuration.audit(
-            session, self._layout, action="Restore", subject=f"conflict {conflict_id}", reason=f"value {dot}"
-        )
-        return self._writer.application(session).rewrite(record.row, partial(decisions.restored, record, dot))
 
 
 def _check_source(source: int, claimed: int) -> None:

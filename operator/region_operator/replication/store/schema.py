@@ -121,6 +121,7 @@ _TABLES: Final = {
         at DATETIME(6) NOT NULL,
         action VARCHAR(32) NOT NULL,
         subject VARCHAR(255) NOT NULL,
+        decided_by VARCHAR(255) NOT NULL,
         reason VARCHAR(1000) NOT NULL""",
 }
 _IN_MEMORY: Final = frozenset({"server_run"})
