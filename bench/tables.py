@@ -1,20 +1,27 @@
-"""Draws docs/benchmarks.md from bench/results: `python -m bench.tables`."""
+"""Draws docs/benchmarks.md, its plot and the README's table from bench/results: `python -m bench.tables`."""
 
 import json
+import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from bench import plot
 from bench.results import DIRECTORY
 
-PAGE = Path(__file__).parents[1] / "docs/benchmarks.md"
+ROOT = Path(__file__).parents[1]
+PAGE, PLOT, README = ROOT / "docs/benchmarks.md", ROOT / "docs/benchmarks.svg", ROOT / "README.md"
+TRIED = Path(__file__).parent / "tried.toml"
+REPLICATION = DIRECTORY / "replication.json"
+BEGIN, END = "<!-- figures: written by `python -m bench.tables` -->\n", "<!-- end of figures -->\n"
 HEAD = """\
 # Benchmarks
 
 <!-- Written by `python -m bench.tables` from bench/results; do not edit. -->
 
 `make bench` measures all of this on the machine it runs on and draws this page again. A goal that was missed is shown
-as missed; a figure without a goal is there for comparison.
+as missed, with what was tried; a figure without a goal is there for comparison. Less is better, but for rates.
+`python -m bench.replication --help` measures some of it, or less of it; ratios are of one run on one machine.
 """
 
 
@@ -44,11 +51,32 @@ def text_table(rows: Sequence[Mapping[str, Any]]) -> str:
 def _section(path: Path) -> Iterator[str]:
     rows = json.loads(path.read_text())
     yield f"## {path.stem.replace('_', ' ').capitalize()}\n"
+    if path == REPLICATION:
+        yield f"![measured, as a multiple of what it stands beside]({PLOT.name})\n"
     yield table(rows)
     yield ""
+    yield from _missed(rows, tomllib.loads(TRIED.read_text()))
     runs = {(row["command"], row["machine"]): row["date"] for row in rows}
     yield "\n".join(f"- `{command}`: {machine}, {date}" for (command, machine), date in runs.items())
     yield ""
+
+
+def readme(text: str, rows: Sequence[Mapping[str, Any]]) -> str:
+    """The README with the last table of what stands beside something or has a goal, between its two marks."""
+    before, rest = text.split(BEGIN)
+    _, after = rest.split(END)
+    shown = [row for row in rows if row["holds"] is not None]
+    runs = sorted({f"{row['machine']}, {row['date']}" for row in shown})
+    return f"{before}{BEGIN}\n{table(shown)}\n\nMeasured on: {'; '.join(runs)}.\n\n{END}{after}"
+
+
+def _missed(rows: Sequence[Mapping[str, Any]], tried: Mapping[str, str]) -> Iterator[str]:
+    missed = [row["figure"] for row in rows if row["holds"] is False]
+    notes = [(figure, text) for figure in missed for key, text in tried.items() if figure.startswith(key)]
+    if notes:
+        yield "Missed, and what was tried:\n"
+        yield "\n".join(f"- {figure}: {text}" for figure, text in notes)
+        yield ""
 
 
 def _cells(row: Mapping[str, Any]) -> list[str]:
@@ -78,3 +106,7 @@ def _value(value: float | None, unit: str) -> str:
 
 if __name__ == "__main__":
     PAGE.write_text(page())
+    measured = json.loads(REPLICATION.read_text())
+    PLOT.write_text(plot.svg(measured))
+    README.write_text(readme(README.read_text(), measured))
+    print(text_table(measured))

@@ -57,6 +57,10 @@ class Regions:
         """Wait until each has applied all that the other has; returns the seconds it took."""
         return await until(self._is_equal, limit_s, self._where)
 
+    async def reached(self, database: Database, *, source: int, lsn: int, limit_s: float) -> None:
+        """Wait until a region has applied another one up to ``lsn``, whatever is written meanwhile."""
+        await until(lambda: applied(database, source=source) >= lsn, limit_s, self._where)
+
     def parked(self) -> int:
         return sum(int(_count(database, "parked")) for database in self.databases)
 
@@ -90,11 +94,11 @@ async def two_regions(
             Database(server, server.fresh_schemas(), number, directory / server.directory.name / f"{number}")
             for number, server in enumerate(servers, start=1)
         ]
-        made = [await database_region(database, authority, stack) for database in databases]
+        one, two = [await database_region(database, authority, stack) for database in databases]
         fill(databases[0])
-        regions = Regions(*made, Operator(authority))
+        regions = Regions(one, two, Operator(authority))
         stack.push_async_callback(regions.operator.client.close)
-        for region in made:
+        for region in (one, two):
             regions.agents.append(stack.enter_context(region.process()))
         yield regions
 

@@ -46,6 +46,19 @@ def _all(number: int, directory: Path, extra: Sequence[str]) -> list[str]:
     return [*options(number, directory / "tls"), *extra]
 
 
+@contextlib.contextmanager
+def not_waiting_for_disks(server: MariaDBServer) -> Iterator[None]:
+    """For writes that are not measured: commits inside the block do not wait until they are on the disk."""
+    settings = "SELECT @@innodb_flush_log_at_trx_commit, @@sync_binlog"
+    safe = run(server, settings)[0]
+    change = "SET GLOBAL innodb_flush_log_at_trx_commit = {}, GLOBAL sync_binlog = {}"
+    run(server, change.format(0, 0))
+    try:
+        yield
+    finally:
+        run(server, change.format(*safe))
+
+
 def run(server: MariaDBServer, *statements: str, database: str | None = None) -> list[tuple[object, ...]]:
     """Run statements as the admin in a session of their own; returns the rows of the last."""
     with contextlib.closing(server.admin_connection(database)) as session, session.cursor() as cursor:
