@@ -7,9 +7,7 @@ import pytest
 
 from contract.replication.regions import Region
 from region_operator.replication.feed import FeedRequest
-from region_operator.replication.model import codec
 from region_operator.replication.model.lag import START
-from region_operator.replication.model.merge import merge
 
 
 def open_writer(region: Region) -> Any:
@@ -114,16 +112,6 @@ def test_a_reader_that_follows_the_numbers_misses_nothing_under_concurrent_write
     assert names <= seen
 
 
-def test_a_row_that_came_and_went_between_two_folds_leaves_no_trace(region: Region) -> None:
-    region.fold()
-    head = region.store.head()
-    region.add_account("ghost")
-    region.sql("DELETE FROM account WHERE uuid = 'ghost'")
-    region.fold()
-    assert keys(region, head) == []
-    assert region.sync_sql("SELECT COUNT(*) FROM dirty") == [(0,)]
-
-
 @pytest.mark.rule("ENGINE 8")
 def test_rows_that_were_there_before_get_versions_named_after_their_content(region: Region) -> None:
     states = region.states()
@@ -148,17 +136,3 @@ def test_values_live_in_the_business_row_until_it_cannot_hold_them(region: Regio
     ((complete, state),) = region.sync_sql(version)
     assert complete
     assert "enabled" in state
-
-
-def test_a_value_written_just_before_the_row_went_is_not_named_after_an_older_write(region: Region) -> None:
-    region.add_account("acme")
-    region.add_user("jane", account="acme")
-    region.fold()
-    before = region.states()[("user", "jane")]
-    region.sql("UPDATE user SET email = 'last@example' WHERE uuid = 'jane'")
-    region.sql("DELETE FROM user WHERE uuid = 'jane'")
-    region.fold()
-    after = codec.decode(region.states()[("user", "jane")])
-    assert after.registers["email"][0].value == "last@example"
-    assert after.registers["email"][0].dot.counter == 2
-    assert merge(after, codec.decode(before)) == after

@@ -6,9 +6,7 @@ import subprocess
 import pytest
 
 from contract.replication.regions import Region, pull, settle
-from region_operator.errors import Conflict, InvalidInput, Refused, Unavailable
-from region_operator.replication.feed import FeedRequest
-from region_operator.replication.model.lag import Cursor
+from region_operator.errors import InvalidInput, Refused, Unavailable
 from region_operator.replication.store.region_store import RegionStore
 
 
@@ -39,74 +37,6 @@ def arguments(region: Region) -> list[str]:
 
 def reasons(region: Region) -> list[str]:
     return [reason for (reason,) in region.sync_sql("SELECT reason FROM incarnation ORDER BY number")]
-
-
-@pytest.mark.rule("ENGINE 11")
-def test_an_agent_that_restarts_alone_keeps_its_incarnation(region: Region) -> None:
-    before = region.store.history()
-    assert reasons(region) == ["Installed"]
-    region.reopen()
-    region.reopen()
-    assert region.store.history() == before
-
-
-@pytest.mark.rule("ENGINE 11")
-def test_a_restart_of_the_database_server_begins_a_new_incarnation_in_a_running_agent(
-    two: tuple[Region, Region],
-) -> None:
-    here, there = two
-    here.add_account("before")
-    settle(here, there)
-    old, cursor = here.store.history(), there.store.cursor(here.id)
-    here.server.restart()
-    for region in two:
-        region.writer = region.server.admin_connection(region.schemas.business)
-    here.add_account("after")
-    pull(there, here)
-    assert reasons(here)[-1] == "ServerRestarted"
-    assert here.store.history()[:-1] == old
-    assert here.store.history()[-1].first_lsn == cursor.lsn + 1
-    # The cursor of the old incarnation went on without copying anything again.
-    page = here.read(FeedRequest(peer=there.id, after=cursor))
-    assert {row.key for row in page.rows} == {"after"}
-    assert not page.rewound
-    assert here.store.status().history_intact == "Continuous"
-    assert there.has("account", "after")
-
-
-@pytest.mark.rule("ENGINE 12")
-def test_a_cursor_beyond_the_end_proves_lost_commits_and_they_flow_back(two: tuple[Region, Region]) -> None:
-    here, there = two
-    here.add_account("kept")
-    settle(here, there)
-    saved = dump(here, here.schemas.business, here.schemas.sync)
-    here.add_account("lost")
-    here.sql("UPDATE account SET network_domain = 'lost too' WHERE uuid = 'kept'")
-    pull(there, here)
-    here.close()
-    load(here, saved)
-    here.server.restart()
-    for region in two:
-        region.writer = region.server.admin_connection(region.schemas.business)
-    here.open()
-    assert not here.has("account", "lost")
-    here.sql("UPDATE account SET network_domain = 'written after the restore' WHERE uuid = 'kept'")
-    here.fold()
-    outcome = here.read(
-        FeedRequest(peer=there.id, after=there.store.cursor(here.id), known_history=there.store.known_history(here.id))
-    )
-    assert outcome.rewound
-    assert outcome.rows == ()
-    settle(here, there)
-    assert here.has("account", "lost")
-    assert here.store.status().history_intact == "Restored"
-    assert here.content() == there.content()
-    assert here.states() == there.states()
-    # Both writes to the one field are known: nothing was overwritten in silence.
-    assert "lost too" in here.states()[("account", "kept")]
-    assert "written after the restore" in here.states()[("account", "kept")]
-    here.store.confirm_history()
-    assert here.store.status().history_intact == "Continuous"
 
 
 @pytest.mark.rule("ENGINE 14")
@@ -159,25 +89,6 @@ def keys_of(*accounts: str):
     from region_operator.replication.feed import RowKey
 
     return [RowKey("account", key) for key in accounts]
-
-
-@pytest.mark.rule("ENGINE 11")
-def test_a_cursor_of_the_present_incarnation_beyond_the_head_ends_it(region: Region) -> None:
-    present = region.store.history()[-1].name
-    page = region.read(FeedRequest(peer=2, after=Cursor(present, region.store.head() + 100)))
-    assert page.rewound
-    assert page.next.lsn == region.store.head()
-    assert region.store.history()[-1].name != present
-    assert region.store.status().history_intact == "Restored"
-
-
-@pytest.mark.rule("ENGINE 19")
-def test_an_agent_that_was_replaced_may_not_write_any_more(region: Region) -> None:
-    region.add_account("acme")
-    region.sync_sql("UPDATE lane SET fencing_token = fencing_token + 1")
-    with pytest.raises(Conflict):
-        region.store.fold()
-    assert region.sync_sql("SELECT COUNT(*) FROM dirty") == [(1,)]
 
 
 @pytest.mark.rule("ENGINE 19")

@@ -164,9 +164,11 @@ class Application:
             if row in now and self._is_visible(row):
                 values = self._layout.tables[row.entity].entity.values(now[row].columns, key=row.key)
             complete = not versions.fits(merged.state, values)
-            version = NewVersion(merged.state, complete, merged.projection.alive, merged.origin)
-            self._record_conflicts(version, locked)
             known = locked.versions.get(row)
+            # A row that only becomes visible is still what its sender sent, and no news to it.
+            origin = merged.origin if merged.changed or known is None else known.origin
+            version = NewVersion(merged.state, complete, merged.projection.alive, origin)
+            self._record_conflicts(version, locked)
             self._outcome.changed += merged.changed
             if merged.changed or known is None or known.complete != complete:
                 new.append(version)

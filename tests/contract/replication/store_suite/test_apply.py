@@ -1,0 +1,295 @@
+"""What becomes of rows that arrive: joined, shown, or parked with a reason."""
+
+from dataclasses import replace
+
+import pytest
+
+from contract.replication.regions import pull, settle
+from contract.replication.store_suite.clouds import Cloud
+from region_operator.errors import Refused
+from region_operator.replication.feed import PARKING_FULL, FeedPage, FeedRequest, RowKey
+from region_operator.replication.model import codec
+from region_operator.replication.model.merge import merge
+from region_operator.replication.store.region_store import Parking
+
+
+def first_page(source: Cloud, **more: int) -> FeedPage:
+    source.fold()
+    return source.read(FeedRequest(peer=2, **more))
+
+
+def only(page: FeedPage, *keys: str) -> FeedPage:
+    return replace(page, rows=tuple(row for row in page.rows if row.key in keys))
+
+
+def test_applying_a_page_again_changes_nothing(two: tuple[Cloud, Cloud]) -> None:
+    here, there = two
+    here.add_domain("sales")
+    here.add_account("acme", domain="sales")
+    page = first_page(here)
+    assert there.store.apply(here.id, page).changed > 0
+    assert there.store.cursor(here.id) == page.next
+    head, content = there.store.head(), there.content()
+    again = there.store.apply(here.id, page)
+    assert (again.changed, again.parked) == (0, 0)
+    assert (there.store.head(), there.content()) == (head, content)
+
+
+@pytest.mark.rule("ENGINE 10")
+def test_what_is_applied_is_not_a_change_of_this_region(two: tuple[Cloud, Cloud]) -> None:
+    here, there = two
+    here.add_account("acme")
+    pull(there, here)
+    assert there.store.status().captured == 0
+    assert there.states()[("account", "acme")] == here.states()[("account", "acme")]
+
+
+def test_a_deletion_arrives_and_so_does_one_that_follows_its_creation_at_once(two: tuple[Cloud, Cloud]) -> None:
+    here, there = two
+    here.add_account("acme")
+    here.add_account("brief")
+    pull(there, here)
+    here.update("account", "acme", removed="2026-03-03 00:00:00")
+    here.add_account("late")
+    here.fold()
+    here.update("account", "late", removed="2026-03-03 00:00:00")
+    here.erase("account", "brief")
+    pull(there, here)
+    assert there.value("account", "acme", "removed") == "2026-03-03 00:00:00"
+    assert not there.has("account", "late")
+    assert there.value("account", "brief", "removed") is not None
+    settle(here, there)
+    assert here.states() == there.states()
+
+
+def test_a_removed_row_that_is_wanted_back_is_back_everywhere(two: tuple[Cloud, Cloud]) -> None:
+    here, there = two
+    here.add_account("acme")
+    settle(here, there)
+    here.update("account", "acme", removed="2026-03-03 00:00:00", state="removed")
+    settle(here, there)
+    there.update("account", "acme", removed=None, state="enabled")
+    settle(here, there)
+    assert here.value("account", "acme", "removed") is None
+    assert here.content() == there.content()
+    assert here.states() == there.states()
+
+
+def test_a_child_waits_for_its_parent_and_follows_it(two: tuple[Cloud, Cloud]) -> None:
+    here, there = two
+    here.add_domain("sales")
+    here.add_account("acme", domain="sales")
+    here.add_user("jane", account="acme")
+    page = first_page(here)
+    outcome = there.store.apply(here.id, only(page, "jane"))
+    assert outcome.missing == (RowKey("account", "acme"),)
+    assert outcome.parked == 1
+    assert not there.has("user", "jane")
+    assert there.store.counts().parked == 1
+    fetched = there.store.apply_rows(here.id, here.store.read_rows(outcome.missing))
+    assert fetched.missing == (RowKey("domain", "sales"),)
+    done = there.store.apply_rows(here.id, here.store.read_rows(fetched.missing))
+    assert done.missing == ()
+    assert there.has("user", "jane")
+    assert there.store.counts().parked == 0
+
+
+def test_a_row_that_is_not_shown_is_stored_and_forwarded(three: tuple[Cloud, Cloud, Cloud]) -> None:
+    a, b, c = three
+    a.add_account("acme")
+    a.add_user("jane", account="acme")
+    page = first_page(a)
+    b.store.apply(a.id, only(page, "jane"))
+    pull(c, b, fetch=False)
+    pull(c, a)
+    assert c.has("user", "jane")
+    assert b.states()[("user", "jane")] == a.states()[("user", "jane")]
+
+
+def test_one_bad_row_parks_itself_and_the_stream_goes_on(two: tuple[Cloud, Cloud]) -> None:
+    here, there = two
+    here.add_account("good")
+    here.add_account("bad")
+    page = first_page(here)
+    broken = tuple(replace(row, state="{}") if row.key == "bad" else row for row in page.rows)
+    outcome = there.store.apply(here.id, replace(page, rows=broken))
+    assert there.has("account", "good")
+    assert outcome.parked == 1
+    assert there.store.cursor(here.id) == page.next
+    (parked,) = there.store.parked()
+    assert (parked.row, parked.reason) == (RowKey("account", "bad"), "MalformedState")
+    there.store.apply(here.id, page)
+    assert there.has("account", "bad")
+    assert there.store.parked() == []
+
+
+@pytest.mark.rule("ENGINE 1")
+def test_a_dot_that_names_two_values_parks_its_row(two: tuple[Cloud, Cloud]) -> None:
+    here, there = two
+    here.add_account("acme")
+    page = only(first_page(here), "acme")
+    there.store.apply(here.id, page)
+    (row,) = page.rows
+    forged = replace(row, state=row.state.replace('"enabled"', '"locked"'))
+    there.store.apply(here.id, replace(page, rows=(forged,)))
+    (parked,) = there.store.parked()
+    assert parked.reason == "DotReuse"
+    assert there.value("account", "acme", "state") == "enabled"
+
+
+@pytest.mark.rule("ENGINE 5")
+def test_a_state_that_lacks_a_field_is_refused_whole(two: tuple[Cloud, Cloud]) -> None:
+    here, there = two
+    here.add_account("acme")
+    page = only(first_page(here), "acme")
+    (row,) = page.rows
+    crippled = replace(row, state=row.state.replace('"network_domain"', '"unheard_of"'))
+    there.store.apply(here.id, replace(page, rows=(crippled,)))
+    (parked,) = there.store.parked()
+    assert parked.reason == "SchemaSkew"
+    assert ("account", "acme") not in there.states()
+
+
+@pytest.mark.rule("ENGINE 5")
+def test_a_field_that_nobody_knows_here_is_kept_and_forwarded(three: tuple[Cloud, Cloud, Cloud]) -> None:
+    a, b, c = three
+    a.add_account("acme")
+    page = only(first_page(a), "acme")
+    (row,) = page.rows
+    richer = replace(row, state=row.state.replace('"r":{', '"r":{"a_new_field":[[1,0,"x"]],'))
+    b.store.apply(a.id, replace(page, rows=(richer,)))
+    assert b.has("account", "acme")
+    assert '"a_new_field"' in b.states()[("account", "acme")]
+    b.update("account", "acme", network_domain="n")
+    pull(c, b)
+    assert '"a_new_field"' in c.states()[("account", "acme")]
+
+
+@pytest.mark.rule("ENGINE 24")
+def test_unique_values_swap_between_rows(two: tuple[Cloud, Cloud]) -> None:
+    here, there = two
+    here.add_account("acme")
+    here.add_user("jane", account="acme", api_key="one")
+    here.add_user("john", account="acme", api_key="two")
+    pull(there, here)
+    here.update("user", "jane", api_key=None)
+    here.update("user", "john", api_key="one")
+    here.update("user", "jane", api_key="two")
+    pull(there, here)
+    assert (there.value("user", "jane", "api_key"), there.value("user", "john", "api_key")) == ("two", "one")
+    assert there.store.parked() == []
+
+
+@pytest.mark.rule("ENGINE 24")
+def test_a_taken_unique_value_fetches_the_row_that_had_it_before_it_is_a_clash(two: tuple[Cloud, Cloud]) -> None:
+    here, there = two
+    here.add_account("acme")
+    here.add_user("jane", account="acme", api_key="one")
+    here.add_user("john", account="acme")
+    pull(there, here)
+    here.update("user", "jane", api_key="three")
+    here.update("user", "john", api_key="one")
+    page = only(first_page(here), "john")
+    outcome = there.store.apply(here.id, page)
+    assert outcome.missing == (RowKey("user", "jane"),)
+    there.store.apply_rows(here.id, here.store.read_rows(outcome.missing))
+    assert there.value("user", "john", "api_key") == "one"
+    assert there.store.parked() == []
+    assert there.store.conflicts(state=None) == []
+
+
+@pytest.mark.rule("ENGINE 24")
+def test_domains_of_one_name_removed_in_the_same_second_are_both_removed(two: tuple[Cloud, Cloud]) -> None:
+    here, there = two
+    for cloud, key in ((here, "d1"), (there, "d2")):
+        cloud.add_domain(key, name="sales")
+        cloud.update("domain", key, removed="2026-03-03 00:00:00", state="Inactive")
+    here.add_domain("d3", name="other")
+    settle(here, there)
+    here.update("domain", "d3", name="sales")
+    settle(here, there)
+    here.update("domain", "d3", removed="2026-03-03 00:00:01")
+    settle(here, there)
+    assert there.store.parked() == []
+    assert here.states() == there.states()
+
+
+def test_a_page_of_another_region_is_refused(two: tuple[Cloud, Cloud]) -> None:
+    here, there = two
+    with pytest.raises(Refused):
+        there.store.apply(3, first_page(here))
+
+
+def test_custom_roles_stay_in_their_region_and_arriving_accounts_keep_theirs(two: tuple[Cloud, Cloud]) -> None:
+    here, there = two
+    here.add_account("acme")
+    pull(there, here)
+    here.update("account", "acme", role_id=17)
+    pull(there, here)
+    assert there.value("account", "acme", "role_id") is None
+    there.update("account", "acme", role_id=23)
+    settle(here, there)
+    assert here.value("account", "acme", "role_id") == 17
+    assert there.value("account", "acme", "role_id") == 23
+    here.update("account", "acme", role_id=2)
+    settle(here, there)
+    assert there.value("account", "acme", "role_id") == 2
+
+
+def test_a_parked_row_is_a_dead_letter_in_the_end_and_lives_again_when_asked(two: tuple[Cloud, Cloud]) -> None:
+    here, there = two
+    here.add_account("acme")
+    here.add_user("jane", account="acme")
+    there.store.apply(here.id, only(first_page(here), "jane"))
+    there.age_parked(hours=48)
+    there.store.retry_parked()
+    assert there.store.counts().dead_lettered == 1
+    assert there.store.retry_parked().received == 0
+    there.store.retry([RowKey("user", "jane")])
+    assert there.store.counts().parked == 1
+    there.store.skip([RowKey("user", "jane")], by="ann", reason="not ours")
+    assert there.store.parked() == []
+    there.store.apply(here.id, first_page(here))
+    assert there.has("user", "jane")
+
+
+def test_no_page_is_taken_while_as_many_rows_of_its_source_wait_as_may(two: tuple[Cloud, Cloud]) -> None:
+    here, there = two
+    here.add_account("acme")
+    here.add_user("jane", account="acme")
+    page = first_page(here)
+    there.store.apply(here.id, only(page, "jane"))
+    there.store.set_parking(Parking(max_rows={here.id: 1}))
+    before = there.store.cursor(here.id)
+    with pytest.raises(Refused) as refusal:
+        there.store.apply(here.id, page)
+    assert refusal.value.reason == PARKING_FULL
+    assert there.store.cursor(here.id) == before
+    # What is asked for by key comes all the same, and makes room.
+    there.store.apply_rows(here.id, here.store.read_rows([RowKey("account", "acme")]))
+    assert there.has("user", "jane")
+    there.store.apply(here.id, page)
+
+
+def test_a_row_that_came_and_went_between_two_folds_leaves_no_trace(cloud: Cloud) -> None:
+    cloud.fold()
+    head, states = cloud.store.head(), cloud.states()
+    cloud.add_account("ghost")
+    cloud.erase("account", "ghost")
+    cloud.fold()
+    assert (cloud.store.head(), cloud.states()) == (head, states)
+    assert cloud.store.status().captured == 0
+
+
+def test_a_value_written_just_before_the_row_went_is_not_named_after_an_older_write(cloud: Cloud) -> None:
+    cloud.add_account("acme")
+    cloud.add_user("jane", account="acme")
+    cloud.fold()
+    before = cloud.states()[("user", "jane")]
+    cloud.update("user", "jane", email="last@example")
+    cloud.erase("user", "jane")
+    cloud.fold()
+    after = codec.decode(cloud.states()[("user", "jane")])
+    assert after.registers["email"][0].value == "last@example"
+    assert after.registers["email"][0].dot.counter == 2
+    assert merge(after, codec.decode(before)) == after

@@ -1,0 +1,87 @@
+"""A database that may have gone back in time never reuses a version number, and gets back what it lost."""
+
+import pytest
+
+from contract.replication.regions import pull, settle
+from contract.replication.store_suite.clouds import Cloud
+from region_operator.errors import Conflict
+from region_operator.replication.feed import FeedRequest
+from region_operator.replication.model.lag import Cursor
+
+
+@pytest.mark.rule("ENGINE 11")
+def test_an_agent_that_restarts_alone_keeps_its_incarnation(cloud: Cloud) -> None:
+    before = cloud.store.history()
+    cloud.reopen()
+    cloud.reopen()
+    assert cloud.store.history() == before
+
+
+@pytest.mark.rule("ENGINE 11")
+def test_a_restart_of_the_database_server_begins_a_new_incarnation_in_a_running_agent(
+    two: tuple[Cloud, Cloud],
+) -> None:
+    here, there = two
+    here.add_account("before")
+    settle(here, there)
+    old, cursor = here.store.history(), there.store.cursor(here.id)
+    here.restart()
+    here.add_account("after")
+    pull(there, here)
+    assert here.store.history()[:-1] == old
+    assert here.store.history()[-1].first_lsn == cursor.lsn + 1
+    # The cursor of the old incarnation went on without copying anything again.
+    page = here.read(FeedRequest(peer=there.id, after=cursor))
+    assert {row.key for row in page.rows} == {"after"}
+    assert not page.rewound
+    assert here.store.status().history_intact == "Continuous"
+    assert there.has("account", "after")
+
+
+@pytest.mark.rule("ENGINE 12")
+def test_a_cursor_beyond_the_end_proves_lost_commits_and_they_flow_back(two: tuple[Cloud, Cloud]) -> None:
+    here, there = two
+    here.add_account("kept")
+    settle(here, there)
+    saved = here.backup()
+    here.add_account("lost")
+    here.update("account", "kept", network_domain="lost too")
+    pull(there, here)
+    here.restore(saved)
+    assert not here.has("account", "lost")
+    here.update("account", "kept", network_domain="written after the restore")
+    here.fold()
+    outcome = here.read(
+        FeedRequest(peer=there.id, after=there.store.cursor(here.id), known_history=there.store.known_history(here.id))
+    )
+    assert outcome.rewound
+    assert outcome.rows == ()
+    settle(here, there)
+    assert here.has("account", "lost")
+    assert here.store.status().history_intact == "Restored"
+    assert here.content() == there.content()
+    assert here.states() == there.states()
+    # Both writes to the one field are known: nothing was overwritten in silence.
+    assert "lost too" in here.states()[("account", "kept")]
+    assert "written after the restore" in here.states()[("account", "kept")]
+    here.store.confirm_history()
+    assert here.store.status().history_intact == "Continuous"
+
+
+@pytest.mark.rule("ENGINE 11")
+def test_a_cursor_of_the_present_incarnation_beyond_the_head_ends_it(cloud: Cloud) -> None:
+    present = cloud.store.history()[-1].name
+    page = cloud.read(FeedRequest(peer=2, after=Cursor(present, cloud.store.head() + 100)))
+    assert page.rewound
+    assert page.next.lsn == cloud.store.head()
+    assert cloud.store.history()[-1].name != present
+    assert cloud.store.status().history_intact == "Restored"
+
+
+@pytest.mark.rule("ENGINE 19")
+def test_an_agent_that_was_replaced_may_not_write_any_more(cloud: Cloud) -> None:
+    cloud.add_account("acme")
+    cloud.be_replaced()
+    with pytest.raises(Conflict):
+        cloud.store.fold()
+    assert cloud.store.status().captured == 1

@@ -1,0 +1,310 @@
+"""One transaction of a region's write lane: fold what was captured, merge what arrived, show it, park the rest."""
+
+from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import dataclass, field
+
+from memory_region.business import holder
+from memory_region.database import Database, Origin, Server
+from memory_region.folding import Row, folded
+from memory_region.intake import Item
+from memory_region.records import CLASH, CYCLE, UNIQUE_CLASH, Conflicts, ParkedRows
+from memory_region.showing import Showing
+from region_operator.errors import InvalidInput
+from region_operator.replication.catalog import Entity
+from region_operator.replication.feed import RowKey
+from region_operator.replication.model import (
+    Cursor,
+    EntityRuleSet,
+    History,
+    Incarnation,
+    MergeRefused,
+    RowState,
+    Value,
+    actor_of,
+    key_reused,
+    merge,
+    project,
+    proves_more,
+)
+from region_operator.replication.store.parked import VISIBLE, Parking, Reason, Waiting
+
+
+@dataclass
+class Outcome:
+    """What a transaction did; ``woken``: parked rows whose wait has ended with it."""
+
+    changed: int = 0
+    missing: list[RowKey] = field(default_factory=list)
+    opened_conflicts: int = 0
+    restored: bool = False
+    parked: dict[RowKey, Reason] = field(default_factory=dict)
+    shown: list[RowKey] = field(default_factory=list)
+    woken: list[Waiting] = field(default_factory=list)
+
+    def add(self, later: "Outcome") -> None:
+        """Count a later transaction in; a row that it has made visible is not parked any more."""
+        self.changed += later.changed
+        self.missing += later.missing
+        self.opened_conflicts += later.opened_conflicts
+        self.restored = self.restored or later.restored
+        self.parked |= later.parked
+        for row in later.shown:
+            self.parked.pop(row, None)
+            self.missing = [missing for missing in self.missing if missing != row]
+
+
+@dataclass(frozen=True)
+class Context:
+    """What a transaction depends on; ``source`` 0 is the region itself."""
+
+    region_id: int
+    server: Server
+    rules: Mapping[str, EntityRuleSet]
+    mint: Callable[[], int]
+    parking: Parking = field(default_factory=Parking)
+    source: int = 0
+    incarnation: str = ""
+
+    @property
+    def catalog(self) -> Mapping[str, Entity]:
+        return self.server.catalog
+
+
+@dataclass
+class _Merged:
+    state: RowState
+    changed: bool
+    origin: Origin | None = None
+
+
+class Application:
+    """The work of one transaction on a draft."""
+
+    def __init__(self, draft: Database, context: Context) -> None:
+        self._draft, self._context = draft, context
+        self._now_s = context.server.clock()
+        self._parked = ParkedRows(draft, self._now_s, context.parking)
+        self._conflicts = Conflicts(draft, context.catalog, context.server.time(), context.source)
+        self._folded: dict[RowKey, RowState] = {}
+        self._merged: dict[RowKey, _Merged] = {}
+        self._was: dict[RowKey, str] = {}
+        self.outcome = Outcome()
+
+    def fold(self, keys: Collection[RowKey]) -> Outcome:
+        self._fold(keys)
+        self.outcome.changed = len(self._folded)
+        return self._finish()
+
+    def run(self, items: Collection[Item], refused: Mapping[RowKey, Reason], *, again: bool = False) -> Outcome:
+        """Apply rows; ``again`` also shows those that have not changed."""
+        self.outcome.parked.update(refused)
+        self._was = self._parked.reasons(item.row for item in items)
+        self._watch_own_past(items)
+        self._fold([item.row for item in items])
+        self._fold([row for row in self._draft.dirty if self._is_of_a_tree(row, items)])
+        for item in items:
+            self._merge(item, again=again)
+        return self._show_and_finish()
+
+    def rewrite(self, row: RowKey, write: Callable[[RowState, str], RowState]) -> Outcome:
+        """Make a change of our own to a row and show it."""
+        self._was = self._parked.reasons([row])
+        self._fold([row])
+        state = self._state(row)
+        if state is None:
+            raise InvalidInput(field="row", problem=f"{row.entity} {row.key} is not here", remedy="try again")
+        self._merged[row] = _Merged(write(state, self._actor), changed=True)
+        return self._show_and_finish()
+
+    @property
+    def _actor(self) -> str:
+        return actor_of(self._context.region_id, self._draft.history[-1].name)
+
+    def _state(self, row: RowKey) -> RowState | None:
+        if row in self._folded:
+            return self._folded[row]
+        version = self._draft.versions.get(row)
+        return version.state if version is not None else None
+
+    # Fold
+
+    def _fold(self, keys: Iterable[RowKey]) -> None:
+        for row in keys:
+            captured = self._draft.dirty.pop(row, None)
+            if captured is not None:
+                row_now = Row(
+                    self._context.catalog[row.entity], row.key, self._draft.business.get(row), self._state(row)
+                )
+                state = folded(row_now, captured, actor=self._actor, now=self._context.server.time())
+                if state is not None:
+                    self._folded[row] = state
+
+    def _is_of_a_tree(self, row: RowKey, items: Iterable[Item]) -> bool:
+        """A circle is broken by the states of all its rows, so what people moved just now has to be one of them."""
+        is_tree = self._context.catalog[row.entity].tree is not None
+        return is_tree and any(item.row.entity == row.entity for item in items)
+
+    # Merge
+
+    def _watch_own_past(self, items: Iterable[Item]) -> None:
+        """A peer that has seen more writes of ours than we have proves that this database went back in time."""
+        for item in items:
+            known = self._draft.versions.get(item.row)
+            local = known.state if known is not None else None
+            if item.remote is not None and proves_more(item.remote, local, actor=self._actor):
+                begin_incarnation(self._draft, self._context, restored=True)
+                self.outcome.restored = True
+                return
+
+    def _merge(self, item: Item, *, again: bool) -> None:
+        row, local = item.row, self._state(item.row)
+        if item.remote is not None and local is not None and self._is_reused(local, item.remote):
+            message = "two things that never met have this key; give one of them another key"
+            self.outcome.parked[row] = Reason("KeyReused", message, payload=item.text)
+            return
+        try:
+            state = _join(local, item.remote)
+        except MergeRefused as error:
+            self.outcome.parked[row] = Reason(error.reason, str(error), payload=item.text)
+            return
+        if state is None:
+            return
+        origin = None
+        if item.remote is not None and item.lsn and state == item.remote:
+            origin = Origin(self._context.source, self._context.incarnation, item.lsn)
+        changed = state != local or row in self._folded
+        if changed or again or row in self._was:
+            self._merged[row] = _Merged(state, changed, origin)
+
+    def _is_reused(self, local: RowState, remote: RowState) -> bool:
+        natural = self._context.catalog[local.entity].natural_key
+
+        def identity(state: RowState) -> tuple[Value, ...]:
+            registers = [state.registers.get(name.split(".")[0], ()) for name in natural]
+            values = [register[0].value if register else None for register in registers]
+            return tuple(value.casefold() if isinstance(value, str) else value for value in values)
+
+        return key_reused(local, remote, identity_a=identity(local), identity_b=identity(remote))
+
+    # Show, number, park
+
+    def _show_and_finish(self) -> Outcome:
+        showing = Showing(
+            self._draft,
+            self._context.catalog,
+            self._context.rules,
+            conflicts=self._conflicts,
+            was=self._was,
+            state_of=self._state,
+        )
+        rules = self._context.rules
+        states = {row: (one.state, project(one.state, rules=rules[row.entity])) for row, one in self._merged.items()}
+        shown = showing.show(states)
+        for row, state in shown.moved_along.items():
+            self._merged[row] = _Merged(state, changed=False)
+        self.outcome.parked |= shown.parked
+        self.outcome.missing += shown.missing
+        self.outcome.opened_conflicts += shown.opened_conflicts
+        return self._finish()
+
+    def _finish(self) -> Outcome:
+        changed = []
+        for row, state in self._folded.items():
+            if row not in self._merged:
+                self._put(row, state, None)
+                changed.append(row)
+        for row, one in self._merged.items():
+            self.outcome.changed += one.changed
+            known = self._draft.versions.get(row)
+            if one.changed or known is None or known.complete != self._is_complete(row, one.state):
+                self._put(row, one.state, one.origin if one.changed or known is None else known.origin)
+                changed.append(row)
+        self._park(changed)
+        self.outcome.opened_conflicts += self._check_names(set(changed))
+        return self.outcome
+
+    def _put(self, row: RowKey, state: RowState, origin: Origin | None) -> None:
+        projection = project(state, rules=self._context.rules[row.entity])
+        self.outcome.opened_conflicts += self._conflicts.record(state, projection)
+        complete = self._is_complete(row, state)
+        self._draft.put_version(state, complete=complete, origin=origin, now_s=self._now_s)
+
+    def _is_complete(self, row: RowKey, state: RowState) -> bool:
+        """Whether the business row says less than the state."""
+        columns = self._draft.business.get(row)
+        if columns is None or not self._is_visible(row) or state.deleted or state.alias is not None:
+            return True
+        values = self._context.catalog[row.entity].values(columns, key=row.key)
+        if state.registers.keys() != values.keys():
+            return True
+        return any(len(pairs) > 1 or pairs[0].value != values[name] for name, pairs in state.registers.items())
+
+    def _is_visible(self, row: RowKey) -> bool:
+        return row not in self.outcome.parked or self.outcome.parked[row].name in VISIBLE
+
+    def _park(self, changed: Collection[RowKey]) -> None:
+        outcome = self.outcome
+        freed = [row for row in self._merged if row in self._was and row not in outcome.parked]
+        self._parked.release(freed)
+        outcome.shown = [row for row in self._merged if row not in outcome.parked]
+        named = [row for row in self._merged if self._was.get(row) == CLASH and self._is_visible(row)]
+        self._conflicts.close(named, kind=UNIQUE_CLASH)
+        self._conflicts.close([row for row in freed if self._was[row] == CYCLE], kind=CYCLE)
+        for row, reason in outcome.parked.items():
+            self._parked.park(row, reason, source=self._context.source)
+        waiting = self._parked.waiting_for([*changed, *(row for row in self._merged if row in self._was)])
+        came = set(outcome.shown)  # also what a row that was parked just now waits for
+        outcome.woken = [
+            one for one in waiting if one.row not in outcome.parked or outcome.parked[one.row].waits_for in came
+        ]
+
+    def _check_names(self, changed: set[RowKey]) -> int:
+        """Look at rows that people wrote, and at open clashes that changed rows take part in."""
+        open_ = {
+            record.row: record.other
+            for record in self._draft.conflicts.values()
+            if record.kind == UNIQUE_CLASH and record.state == "Open" and record.other is not None
+        }
+        involved = {row for row in self._folded if self._context.catalog[row.entity].unique}
+        involved |= {row for row, other in open_.items() if row in changed or other in changed}
+        opened = 0
+        for row in sorted(involved & self._draft.business.keys(), key=lambda row: (row.entity, row.key)):
+            partner = self._namesake(row)
+            if partner is not None:
+                open_.setdefault(row, partner)
+                if open_.get(partner) != row:
+                    opened += self._conflicts.record_clash(row, partner)
+            elif row in open_ and not self._parked.reasons([row]):
+                self._conflicts.close([row], kind=UNIQUE_CLASH)
+        return opened
+
+    def _namesake(self, row: RowKey) -> RowKey | None:
+        entity, columns = self._context.catalog[row.entity], self._draft.business[row]
+        if entity.removed is not None and columns[entity.removed] is not None:
+            return None
+        holders = (
+            holder(self._draft, entity, unique, columns=columns, own=row.key)
+            for unique in entity.unique
+            if not unique.indexed
+        )
+        partner = next((key for key in holders if key is not None), None)
+        return RowKey(row.entity, partner) if partner is not None else None
+
+
+def begin_incarnation(draft: Database, context: Context, *, restored: bool) -> None:
+    """Begin a new incarnation at the next number."""
+    name = f"{context.mint():016x}"
+    draft.history = (*draft.history, Incarnation(name, draft.last_lsn + 1))
+    if restored:
+        draft.history_intact = "Restored"
+    context.server.running = name
+
+
+def move_cursor(draft: Database, source: int, *, to: Cursor, history: History) -> None:
+    draft.cursors[source] = (to, tuple(history))
+
+
+def _join(local: RowState | None, remote: RowState | None) -> RowState | None:
+    if local is None or remote is None:
+        return local if remote is None else remote
+    return merge(local, remote)

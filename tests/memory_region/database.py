@@ -1,0 +1,163 @@
+"""What a database server holds, as values: a transaction works on a copy and commits by putting it in place."""
+
+import contextlib
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from typing import Literal
+
+from region_operator.errors import Unavailable
+from region_operator.replication.catalog import CATALOG, Column, Entity
+from region_operator.replication.feed import ConflictRecord, RowKey, StoredConfiguration
+from region_operator.replication.model import Cursor, History, RowState, Scalar, encode, genesis
+
+Columns = Mapping[str, Scalar]
+CREATED = "2026-01-01 00:00:00"
+_DEFAULTS: Mapping[str, Scalar] = {"str": "", "int": 0, "bool": 0, "datetime": CREATED, "decimal": "0"}
+
+
+@dataclass(frozen=True, slots=True)
+class Captured:
+    """What a trigger leaves of one write: operation, fields that changed, and of a deletion the old columns."""
+
+    op: Literal["I", "U", "D"]
+    changed: frozenset[str]
+    old: Columns | None
+    at_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """From whom a row came exactly as it is, and where that stood in the sender's changes."""
+
+    region: int
+    incarnation: str
+    lsn: int
+
+
+@dataclass(frozen=True, slots=True)
+class Version:
+    """A row's state under its number; ``complete``: the business row does not hold exactly these values."""
+
+    state: RowState
+    text: str
+    lsn: int
+    complete: bool
+    origin: Origin | None
+    changed_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Parked:
+    """A row that is not (or not wholly) visible; ``state`` is Parked, Dead or Skipped."""
+
+    reason: str
+    message: str
+    waits_for: RowKey | None
+    payload: str | None
+    attempts: int
+    parked_s: float
+    next_try_s: float
+    state: str = "Parked"
+
+
+@dataclass
+class Database:
+    """One committed content. Nobody changes one that is committed; ``versions`` are in the order of their numbers."""
+
+    business: dict[RowKey, Columns] = field(default_factory=dict)
+    dirty: dict[RowKey, tuple[Captured, ...]] = field(default_factory=dict)
+    versions: dict[RowKey, Version] = field(default_factory=dict)
+    parked: dict[tuple[RowKey, int], Parked] = field(default_factory=dict)
+    conflicts: dict[tuple[RowKey, str, str], ConflictRecord] = field(default_factory=dict)
+    cursors: dict[int, tuple[Cursor, History]] = field(default_factory=dict)
+    history: History = ()
+    last_lsn: int = 0
+    history_intact: str = "Continuous"
+    fencing_token: int = 0
+    configuration: StoredConfiguration | None = None
+
+    def copy(self) -> "Database":
+        return replace(
+            self,
+            business=dict(self.business),
+            dirty=dict(self.dirty),
+            versions=dict(self.versions),
+            parked=dict(self.parked),
+            conflicts=dict(self.conflicts),
+            cursors=dict(self.cursors),
+        )
+
+    def put_version(self, state: RowState, *, complete: bool, origin: Origin | None, now_s: float) -> None:
+        """Give a state the next number."""
+        row = RowKey(state.entity, state.key)
+        self.last_lsn += 1
+        self.versions.pop(row, None)
+        self.versions[row] = Version(state, encode(state), self.last_lsn, complete, origin, now_s)
+
+
+@dataclass
+class Server:
+    """A database server: committed content, a wall clock, and a memory that ends with the process.
+
+    Attributes:
+        clock: wall-clock time in seconds.
+        running: the incarnation that this run of the server has seen begin; "" after a restart (ENGINE 11).
+        on_commit: told of every commit, with the content before and after.
+        before_commit: called with the number of the transaction; whatever it raises is a crash that rolls back.
+    """
+
+    clock: Callable[[], float] = lambda: 1_767_225_600.0
+    catalog: Mapping[str, Entity] = field(default_factory=lambda: CATALOG)
+    database: Database = field(default_factory=Database)
+    running: str = ""
+    down: bool = False
+    on_commit: Callable[[Database, Database], None] = lambda _before, _after: None
+    before_commit: Callable[[], None] = lambda: None
+
+    def __post_init__(self) -> None:
+        if not self.database.business:
+            self._install()
+
+    @contextlib.contextmanager
+    def transaction(self) -> Iterator[Database]:
+        """Change a copy; it is the content once the block ends without an error."""
+        before = self.read()
+        draft = before.copy()
+        yield draft
+        self.before_commit()
+        self.database = draft
+        self.on_commit(before, draft)
+
+    def read(self) -> Database:
+        if self.down:
+            raise Unavailable(reason="ConnectionRefused", message="the database is down")
+        return self.database
+
+    def restart(self) -> None:
+        self.running = ""
+
+    def restore(self, backup: Database) -> None:
+        """Put an older content in place, as from a copy of the volume."""
+        self.database = backup
+        self.restart()
+
+    def time(self, *, seconds_ago: float = 0) -> str:
+        """The wall clock as the cloud writes it."""
+        return datetime.fromtimestamp(self.clock() - seconds_ago, UTC).strftime("%Y-%m-%d %H:%M:%S")
+
+    def _install(self) -> None:
+        """Rows that every cloud has, each with a version named after its content."""
+        with self.transaction() as draft:
+            for entity in self.catalog.values():
+                for row in entity.well_known:
+                    columns = {column.name: _default(column) for f in entity.fields for column in f.columns}
+                    draft.business[RowKey(entity.name, row.key)] = {**columns, **row.match}
+                    if row.synced:
+                        values = entity.values({**columns, **row.match}, key=row.key)
+                        state = genesis(entity=entity.name, key=row.key, values=values, deleted=False)
+                        draft.put_version(state, complete=False, origin=None, now_s=self.clock())
+
+
+def _default(column: Column) -> Scalar:
+    return None if column.nullable else _DEFAULTS[column.kind]

@@ -1,0 +1,253 @@
+"""The port of `region_store.RegionStore`, in memory."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from functools import partial
+from typing import TypeVar
+
+from memory_region import applying, feeding, intake
+from memory_region.applying import Application, Context, Outcome
+from memory_region.database import Database, Server
+from memory_region.intake import Item
+from memory_region.people import People
+from memory_region.records import ParkedRows, check_room
+from region_operator.errors import Conflict, Refused
+from region_operator.replication.feed import (
+    ApplyOutcome,
+    FeedPage,
+    FeedRequest,
+    FeedRow,
+    FetchedRows,
+    FoldOutcome,
+    Lag,
+    RowKey,
+    StoredConfiguration,
+    StoreStatus,
+)
+from region_operator.replication.model import START, Cursor, EntityRuleSet, History
+from region_operator.replication.store import decisions
+from region_operator.replication.store.parked import VISIBLE, Parking, Waiting
+
+PIECE = 200
+
+Result = TypeVar("Result")
+
+
+class MemoryRegion(People):
+    """Capture, feed and apply of one region; the methods are those of the store in MariaDB."""
+
+    def __init__(self, server: Server, *, region_id: int, rules: Mapping[str, EntityRuleSet], mint: Callable[[], int]):
+        decisions.check_rules(rules)
+        self.region_id, self.server = region_id, server
+        self._rules, self._mint, self._parking = dict(rules), mint, Parking()
+        self._last_lsn = server.read().last_lsn
+        with server.transaction() as draft:
+            draft.fencing_token += 1
+            self._token = draft.fencing_token
+        self._write(lambda draft: None)
+
+    @classmethod
+    def open(
+        cls, server: Server, *, region_id: int, rules: Mapping[str, EntityRuleSet], mint: Callable[[], int]
+    ) -> "MemoryRegion":
+        """Take the database, and begin a new incarnation where it may have gone back in time."""
+        return cls(server, region_id=region_id, rules=rules, mint=mint)
+
+    def close(self) -> None: ...
+
+    def status(self) -> StoreStatus:
+        content = self.server.read()
+        return StoreStatus(
+            schema_version=1,
+            region_id=self.region_id,
+            history=content.history,
+            head=content.last_lsn,
+            captured=sum(len(captured) for captured in content.dirty.values()),
+            history_intact=content.history_intact,
+            database_version="memory",
+        )
+
+    def set_rules(self, rules: Mapping[str, EntityRuleSet]) -> int:
+        """Use other rules from now on, also for rows in conflict; returns how many such rows were looked at again."""
+        decisions.check_rules(rules)
+        self._rules = dict(rules)
+        records = self.server.read().conflicts.values()
+        found = dict.fromkeys(r.row for r in records if r.state != "Closed" and r.kind in ("Value", "Deletion"))
+        if found:
+            self._retry(self._apply([Item(row) for row in found], again=True).woken)
+        return len(found)
+
+    def set_parking(self, parking: Parking) -> None:
+        self._parking = parking
+
+    # Capture
+
+    def fold(self, limit: int = PIECE) -> FoldOutcome:
+        keys = list(self.server.read().dirty)[:limit]
+        if not keys:
+            return FoldOutcome(head=self.head())
+        outcome = self._write(lambda draft: self._application(draft).fold(keys))
+        self._retry(outcome.woken)
+        return FoldOutcome(folded=outcome.changed, more=len(keys) >= limit, head=self.head())
+
+    def head(self) -> int:
+        return self.server.read().last_lsn
+
+    # Feed: for peers
+
+    def read_feed(self, request: FeedRequest) -> FeedPage:
+        page, proof = feeding.read(self.server, request, region_id=self.region_id)
+        if proof.lost:
+            lost_now = request.after.incarnation == page.incarnation
+            self._write(lambda draft: self._note_loss(draft, lost_now=lost_now))
+        return page
+
+    def read_rows(self, keys: Sequence[RowKey]) -> FetchedRows:
+        """Return the present states of rows a peer asks for by key; rows that are not known are left out."""
+        known = [row for row in keys if row.entity in self.server.catalog][:PIECE]
+        if any(row in self.server.read().dirty for row in known):
+            self._retry(self._write(lambda draft: self._application(draft).fold(known)).woken)
+        content = self.server.read()
+        versions = sorted((content.versions[row] for row in known if row in content.versions), key=lambda v: v.lsn)
+        return FetchedRows(self.region_id, content.history, tuple(feeding.feed_row(version) for version in versions))
+
+    def lag(self, peer: int, cursor: Cursor) -> Lag:
+        content = self.server.read()
+        return Lag(
+            max(0, content.last_lsn - cursor.lsn),
+            feeding.age_ms(content, self.server.clock(), after=cursor.lsn, peer=peer),
+        )
+
+    # Apply: from peers
+
+    def cursor(self, source: int) -> Cursor:
+        return self.server.read().cursors.get(source, (START, ()))[0]
+
+    def known_history(self, source: int) -> History:
+        return self.server.read().cursors.get(source, (START, ()))[1]
+
+    def history(self) -> History:
+        return self.server.read().history
+
+    def apply(self, source: int, page: FeedPage) -> ApplyOutcome:
+        """Join a page into this region; cursor and data commit together."""
+        _check_source(source, page.source)
+        if page.rows:
+            check_room(self.server.read(), source, self._parking)
+        total = Outcome()
+        pieces = [page.rows[start : start + PIECE] for start in range(0, len(page.rows), PIECE)] or [()]
+        for number, piece in enumerate(pieces, start=1):
+            to = page.next if number == len(pieces) else replace(page.next, lsn=piece[-1].lsn)
+            outcome = self._write(partial(self._apply_page, page=page, piece=piece, to=to))
+            total.add(outcome)
+            total.add(self._retry(outcome.woken))
+        return _outcome(total, received=len(page.rows), cursor=page.next)
+
+    def apply_rows(self, source: int, rows: FetchedRows) -> ApplyOutcome:
+        """Join rows that were fetched by key; children that waited for them are tried again at once."""
+        _check_source(source, rows.source)
+        total = Outcome()
+        outcome = self._write(partial(self._apply_fetched, fetched=rows))
+        total.add(outcome)
+        total.add(self._retry(outcome.woken))
+        return _outcome(total, received=len(rows.rows), cursor=None)
+
+    def drop_cursor(self, source: int) -> None:
+        self._write(lambda draft: draft.cursors.pop(source, None))
+
+    def retry_parked(self, *, limit: int = PIECE) -> ApplyOutcome:
+        """Try parked rows whose time has come."""
+        content = self.server.read()
+        due = ParkedRows(content, self.server.clock()).due(limit=limit) if content.parked else []
+        return _outcome(self._retry(due), received=len(due), cursor=None)
+
+    # Configuration
+
+    def load_configuration(self) -> StoredConfiguration | None:
+        return self.server.read().configuration
+
+    def store_configuration(self, stored: StoredConfiguration) -> None:
+        def work(draft: Database) -> None:
+            draft.configuration = stored
+
+        self._write(work)
+
+    # Inside
+
+    def _write(self, work: Callable[[Database], Result]) -> Result:
+        """Run ``work`` in a transaction of the lane, in the incarnation that ENGINE 11 asks for."""
+        with self.server.transaction() as draft:
+            if draft.fencing_token != self._token:
+                raise Conflict("another agent has taken this region's database")
+            if draft.last_lsn < self._last_lsn:
+                applying.begin_incarnation(draft, self._context(), restored=True)
+            elif not draft.history or self.server.running != draft.history[-1].name:
+                applying.begin_incarnation(draft, self._context(), restored=False)
+            result = work(draft)
+        self._last_lsn = draft.last_lsn
+        return result
+
+    def _context(self, *, source: int = 0, incarnation: str = "") -> Context:
+        return Context(
+            self.region_id, self.server, self._rules, self._mint, self._parking, source=source, incarnation=incarnation
+        )
+
+    def _application(self, draft: Database, *, source: int = 0, incarnation: str = "") -> Application:
+        return Application(draft, self._context(source=source, incarnation=incarnation))
+
+    def _apply(self, items: Sequence[Item], *, again: bool) -> Outcome:
+        return self._write(lambda draft: self._application(draft).run(items, {}, again=again))
+
+    def _apply_page(self, draft: Database, *, page: FeedPage, piece: Sequence[FeedRow], to: Cursor) -> Outcome:
+        items, refused = intake.take_in(piece, self.server.catalog)
+        outcome = self._application(draft, source=page.source, incarnation=page.incarnation).run(items, refused)
+        applying.move_cursor(draft, page.source, to=to, history=page.history)
+        return outcome
+
+    def _apply_fetched(self, draft: Database, *, fetched: FetchedRows) -> Outcome:
+        items, refused = intake.take_in(fetched.rows, self.server.catalog)
+        outcome = self._application(draft, source=fetched.source, incarnation=fetched.incarnation).run(items, refused)
+        # Whoever waited for these rows is tried again, also if the source has nothing new of them.
+        outcome.woken += ParkedRows(draft, self.server.clock()).waiting_for([item.row for item in items])
+        return outcome
+
+    def _retry(self, waiting: Sequence[Waiting]) -> Outcome:
+        """Try parked rows again, each in a transaction of its own, and what becomes visible with them."""
+        total, todo, tried = Outcome(), list(waiting), set[tuple[RowKey, int]]()
+        while todo:
+            one = todo.pop(0)
+            if (one.row, one.source) not in tried:
+                tried.add((one.row, one.source))
+                outcome = self._write(partial(self._try_again, one=one))
+                todo += outcome.woken
+                total.add(outcome)
+        return total
+
+    def _try_again(self, draft: Database, *, one: Waiting) -> Outcome:
+        application = self._application(draft, source=one.source)
+        if one.payload is None:
+            return application.run([Item(one.row)], {})
+        items, refused = intake.take_in([FeedRow(0, one.row.entity, one.row.key, one.payload)], self.server.catalog)
+        return application.run(items, refused)
+
+    def _note_loss(self, draft: Database, *, lost_now: bool) -> None:
+        if lost_now:
+            applying.begin_incarnation(draft, self._context(), restored=True)
+        draft.history_intact = "Restored"
+
+
+def _check_source(source: int, claimed: int) -> None:
+    if source != claimed:
+        raise Refused(reason="ForeignPage", message=f"region {source} sent what it calls changes of region {claimed}")
+
+
+def _outcome(total: Outcome, *, received: int, cursor: Cursor | None) -> ApplyOutcome:
+    return ApplyOutcome(
+        received=received,
+        changed=total.changed,
+        parked=sum(reason.name not in VISIBLE for reason in total.parked.values()),
+        missing=tuple(dict.fromkeys(total.missing)),
+        opened_conflicts=total.opened_conflicts,
+        cursor=cursor,
+        restored=total.restored,
+    )

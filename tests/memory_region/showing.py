@@ -1,0 +1,288 @@
+"""Makes merged rows visible: parents first, circles broken, names waited for; what cannot be shown gets a reason."""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from memory_region.business import holder
+from memory_region.database import Columns, Database
+from memory_region.records import CLASH, Conflicts
+from region_operator.replication.catalog import Entity, Unique
+from region_operator.replication.feed import RowKey
+from region_operator.replication.model import (
+    Edge,
+    EntityRuleSet,
+    Projection,
+    RowState,
+    Scalar,
+    break_cycles,
+    project,
+    rows_parents_first,
+)
+from region_operator.replication.model.rules import winner
+from region_operator.replication.store.parked import CYCLE, DEFERRED, PARTNER, Reason
+
+_SHIFTS = 10
+
+
+@dataclass
+class Target:
+    """A row to be made visible; ``parent_override`` breaks a circle, ``insert_dead``: a child needs the row."""
+
+    row: RowKey
+    state: RowState
+    projection: Projection
+    insert_dead: bool = False
+    parent_override: str | None = None
+
+
+@dataclass
+class Shown:
+    """What became of the rows of one transaction."""
+
+    parked: dict[RowKey, Reason] = field(default_factory=dict)
+    missing: list[RowKey] = field(default_factory=list)
+    opened_conflicts: int = 0
+    moved_along: dict[RowKey, RowState] = field(default_factory=dict)
+
+
+class Showing:
+    """One transaction's writes to business rows."""
+
+    def __init__(
+        self,
+        draft: Database,
+        catalog: Mapping[str, Entity],
+        rules: Mapping[str, EntityRuleSet],
+        *,
+        conflicts: Conflicts,
+        was: Mapping[RowKey, str],
+        state_of: Callable[[RowKey], RowState | None],
+    ) -> None:
+        self._draft, self._catalog, self._rules, self._state_of = draft, catalog, rules, state_of
+        self._conflicts, self._was = conflicts, was
+        self._deferred: dict[RowKey, RowKey] = {}
+        self._cleared: dict[RowKey, dict[str, Scalar]] = {}
+        self._targets: dict[RowKey, Target] = {}
+        self.shown = Shown()
+
+    def show(self, states: Mapping[RowKey, tuple[RowState, Projection]]) -> Shown:
+        self._targets = {row: Target(row, state, projection) for row, (state, projection) in states.items()}
+        for name, entity in self._catalog.items():
+            targets = [target for row, target in self._targets.items() if row.entity == name]
+            if targets:
+                self._show_entity(entity, self._ordered(entity, targets))
+        for row, parent in self._deferred.items():
+            self.shown.parked.setdefault(row, Reason(DEFERRED, f"{parent.entity} {parent.key} is not here", parent))
+        return self.shown
+
+    def _ordered(self, entity: Entity, targets: list[Target]) -> list[Target]:
+        by_key = {target.row.key: target for target in targets}
+        if entity.tree is None:
+            return [by_key[key] for key in sorted(by_key)]
+        parents = {key: target.projection.values.get(entity.tree.parent) for key, target in by_key.items()}
+        order = rows_parents_first({key: str(parent) if parent else None for key, parent in parents.items()})
+        return [by_key[key] for key in order]
+
+    def _show_entity(self, entity: Entity, targets: list[Target]) -> None:
+        """Write rows; what fails for a name is tried again when the others have moved."""
+        targets = [*self._break_cycles(entity, targets), *targets]
+        for target in targets:
+            self._clear_unique(entity, target)
+        while targets:
+            failed = {target.row: reason for target in targets if (reason := self._write(entity, target))}
+            left = [t for t in targets if t.row in failed and failed[t.row].name == PARTNER]
+            if len(left) in (0, len(targets)):
+                self._give_up(entity, targets, failed)
+                return
+            self._give_up(entity, [target for target in targets if target not in left], failed)
+            targets = left
+
+    # Circles
+
+    def _break_cycles(self, entity: Entity, targets: list[Target]) -> list[Target]:
+        if entity.tree is None:
+            return []
+        moving = [target for target in targets if self._is_moving(entity, target)]
+        if not moving or (len(moving) == 1 and not self._is_below_itself(entity, moving[0])):
+            return []
+        root = next(row.key for row in entity.well_known if row.match.get(entity.tree.parent, "") is None)
+        known = {target.row.key: target for target in targets}
+        edges = self._edges(entity, known, root=root)
+        moved = break_cycles(edges, root=root)
+        for key, parent in moved.items():
+            target, waits = known[key], RowKey(entity.name, str(known[key].projection.values[entity.tree.parent]))
+            target.parent_override = parent
+            self._targets.setdefault(target.row, target)
+            if target not in targets:
+                self.shown.moved_along[target.row] = target.state
+            self.shown.opened_conflicts += self._conflicts.record_cycle(target.row, waits)
+            self.shown.parked[target.row] = Reason(CYCLE, f"would be below itself under {waits.key}", waits)
+        return [known[key] for key in moved if known[key] not in targets]
+
+    def _is_moving(self, entity: Entity, target: Target) -> bool:
+        assert entity.tree is not None
+        current = self._draft.business.get(target.row)
+        parent = target.projection.values.get(entity.tree.parent)
+        return current is not None and parent not in (None, current[entity.tree.parent])
+
+    def _is_below_itself(self, entity: Entity, target: Target) -> bool:
+        assert entity.tree is not None
+        seen: set[str] = set()
+        above = target.projection.values.get(entity.tree.parent)
+        while isinstance(above, str) and above not in seen:
+            if above == target.row.key:
+                return True
+            seen.add(above)
+            row = self._draft.business.get(RowKey(entity.name, above))
+            above = row[entity.tree.parent] if row is not None else None
+        return False
+
+    def _edges(self, entity: Entity, known: dict[str, Target], *, root: str) -> dict[str, Edge]:
+        """The edges of ``known`` rows and of all above them, which are added to it."""
+        assert entity.tree is not None
+        rules = self._rules[entity.name]
+        edges: dict[str, Edge] = {}
+        todo = list(known)
+        while todo:
+            key = todo.pop()
+            row = RowKey(entity.name, key)
+            state = known[key].state if key in known else self._state_of(row)
+            if key in edges or key == root or state is None:
+                continue
+            if key not in known:
+                known[key] = Target(row, state, project(state, rules=rules))
+            register = known[key].state.registers[entity.tree.parent]
+            edge = Edge.of(register, shown=winner(register, rule=rules.fields[entity.tree.parent], rules=rules).dot)
+            edges[key] = edge
+            if edge.parent is not None:
+                todo.append(edge.parent)
+        return edges
+
+    # One row
+
+    def _write(self, entity: Entity, target: Target) -> Reason | None:
+        """Write one row; on a reason the row is as it was."""
+        problems = entity.problems(target.projection.values)
+        if problems:
+            return Reason("WriteRefused", "; ".join(problems))
+        current = self._draft.business.get(target.row)
+        if current is None and not target.projection.alive and not target.insert_dead:
+            return None
+        columns = self._columns(entity, target, current)
+        if isinstance(columns, Reason):
+            return self._write(entity, target) if self._raise_dead(columns) else columns
+        if target.projection.alive:
+            for unique in entity.unique:
+                if not unique.indexed and (partner := self._holder(entity, target, unique, columns)):
+                    return _taken(entity, unique, partner)
+        return self._store(entity, target, {**(current or {}), **columns})
+
+    def _columns(self, entity: Entity, target: Target, current: Columns | None) -> Columns | Reason:
+        columns: dict[str, Scalar] = {}
+        for definition in entity.fields:
+            if definition.name not in target.projection.values:
+                continue
+            value = target.projection.values[definition.name]
+            if definition.reference is None:
+                now = current[definition.columns[0].name] if current is not None else None
+                columns |= definition.arrives(value, current=now)
+                continue
+            is_parent = entity.tree is not None and definition.name == entity.tree.parent
+            key = target.parent_override if is_parent and target.parent_override is not None else value
+            parent = RowKey(definition.reference, str(key))
+            if key is not None and parent not in self._draft.business:
+                if not definition.deferred:
+                    return Reason("MissingReference", f"{definition.name} refers to {parent}, not here", parent)
+                self._deferred[target.row] = parent
+                held = current[definition.name] if current is not None else None
+                key = held if held is not None else definition.placeholder
+            columns[definition.name] = key if isinstance(key, str) else None
+        return columns
+
+    def _store(self, entity: Entity, target: Target, columns: dict[str, Scalar]) -> Reason | None:
+        if not target.projection.alive and entity.removed is None and not target.insert_dead:
+            self._draft.business.pop(target.row, None)
+            return None
+        when = columns.get(entity.removed) if entity.removed is not None else None
+        for seconds in range(_SHIFTS):
+            if isinstance(when, str) and seconds:
+                later = datetime.fromisoformat(when) + timedelta(seconds=seconds)
+                columns[str(entity.removed)] = later.strftime("%Y-%m-%d %H:%M:%S")
+            clash = next(
+                (
+                    (unique, partner)
+                    for unique in entity.unique
+                    if unique.indexed and (partner := self._holder(entity, target, unique, columns))
+                ),
+                None,
+            )
+            if clash is None:
+                self._draft.business[target.row] = columns
+                return None
+            if not isinstance(when, str):
+                break
+        return _taken(entity, *clash)
+
+    def _holder(self, entity: Entity, target: Target, unique: Unique, columns: Columns) -> str | None:
+        return holder(self._draft, entity, unique, columns=columns, own=target.row.key)
+
+    def _raise_dead(self, reason: Reason) -> bool:
+        """Insert a removed parent that a child refers to; False if that is not what is missing."""
+        row = reason.waits_for
+        assert row is not None
+        known = self._targets.get(row)
+        state = self._state_of(row)
+        if known is None and state is not None:
+            known = Target(row, state, project(state, rules=self._rules[row.entity]))
+        if known is None or known.projection.alive or row in self._draft.business:
+            return False
+        dead = Target(row, known.state, known.projection, insert_dead=True)
+        return self._write(self._catalog[row.entity], dead) is None and row in self._draft.business
+
+    # Names
+
+    def _clear_unique(self, entity: Entity, target: Target) -> None:
+        """Take indexed unique values away from rows that give them up, so that values can swap between rows."""
+        current = self._draft.business.get(target.row)
+        for unique in entity.unique:
+            if current is None or not unique.indexed or len(unique.columns) > 1:
+                continue
+            name = unique.columns[0]
+            (definition,) = entity.fields_of_columns([name])
+            if definition.name not in target.projection.values:
+                continue
+            wanted = definition.arrives(target.projection.values[definition.name])[name]
+            if current[name] is not None and current[name] != wanted:
+                self._cleared.setdefault(target.row, {})[name] = current[name]
+                self._draft.business[target.row] = {**self._draft.business[target.row], name: None}
+
+    def _give_up(self, entity: Entity, targets: Iterable[Target], failed: Mapping[RowKey, Reason]) -> None:
+        for target in targets:
+            reason = failed.get(target.row)
+            if reason is None:
+                continue
+            self._give_back(entity, target)
+            partner = reason.waits_for
+            if reason.name == PARTNER and self._was.get(target.row) in (PARTNER, CLASH):
+                assert partner is not None
+                self.shown.opened_conflicts += self._conflicts.record_clash(target.row, partner)
+                reason = Reason(CLASH, reason.message, partner)
+            elif partner is not None and (reason.name == PARTNER or self._is_unknown(partner)):
+                self.shown.missing.append(partner)
+            self.shown.parked[target.row] = reason
+
+    def _give_back(self, entity: Entity, target: Target) -> None:
+        for name, value in self._cleared.pop(target.row, {}).items():
+            columns = {**self._draft.business[target.row], name: value}
+            unique = next(unique for unique in entity.unique if unique.columns == (name,))
+            if self._holder(entity, target, unique, columns) is None:
+                self._draft.business[target.row] = columns
+
+    def _is_unknown(self, row: RowKey) -> bool:
+        return row not in self._targets and self._state_of(row) is None
+
+
+def _taken(entity: Entity, unique: Unique, partner: str) -> Reason:
+    message = f"({', '.join(unique.columns)}) is taken by {entity.name} {partner}"
+    return Reason(PARTNER, message, RowKey(entity.name, partner))
