@@ -41,6 +41,7 @@ class FeedRequest:
         after: how far it has applied us.
         peer_history: its own incarnations; what it sent and has lost since is not left out.
         known_history: the history of ours that it was last told; finds the way back after a restore of ours.
+        fold_first: version what is captured before the page is read, so that ``head`` covers all that is committed.
     """
 
     peer: int
@@ -49,6 +50,7 @@ class FeedRequest:
     known_history: History = ()
     max_rows: int = 2000
     max_bytes: int = 1024 * 1024
+    fold_first: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -110,6 +110,7 @@ class Link:
                 known_history=known_history,
                 max_rows=self._configuration.limits.batch_rows,
                 max_bytes=self._configuration.limits.batch_kilobytes * 1024,
+                fold_first=self._configuration.leave_at is not None and self._drain_to is None,
             )
             page = await self._peer.feed(request, applied=cursor, wait=wait, facts=self._facts)
             self._check(page)

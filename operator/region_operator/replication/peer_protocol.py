@@ -54,6 +54,7 @@ class FeedQuestion(Wire):
     max_rows: int = Field(default=2000, ge=1, le=MAX_PAGE_ROWS)
     max_bytes: int = Field(default=1024 * 1024, ge=1, le=MAX_PAGE_BYTES)
     wait_s: float = Field(default=MAX_FEED_WAIT_S, ge=0, le=MAX_FEED_WAIT_S)
+    fold_first: bool = False
 
     def request(self, *, peer: int) -> FeedRequest:
         """Return the question as the store takes it; raises InvalidInput for a malformed cursor."""
@@ -64,6 +65,7 @@ class FeedQuestion(Wire):
             known_history=history_from_wire(self.known_history),
             max_rows=self.max_rows,
             max_bytes=self.max_bytes,
+            fold_first=self.fold_first,
         )
 
 

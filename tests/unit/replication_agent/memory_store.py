@@ -79,8 +79,13 @@ class MemoryStore:
     def head(self) -> int:
         return self.last_lsn
 
+    def fold_captured(self) -> int:
+        return self.fold(len(self.dirty)).head
+
     def read_feed(self, request: FeedRequest) -> FeedPage:
         self._check()
+        if request.fold_first:
+            self.fold_captured()
         ordered = sorted((lsn, row) for row, lsn in self.lsns.items() if lsn > request.after.lsn)
         ordered = ordered[: request.max_rows]
         rows = [(lsn, row) for lsn, row in ordered if self.came_from.get(row) != (request.peer, self.rows[row])]

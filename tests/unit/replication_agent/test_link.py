@@ -186,6 +186,14 @@ async def test_a_leaving_link_ends_when_both_sides_have_everything() -> None:
     assert scene.one.value("domain", "b", "name") == "name of b"
 
 
+async def test_a_leaving_link_takes_along_what_the_peer_had_only_captured_when_it_was_told() -> None:
+    scene = Scene(leave_at=START)
+    scene.write("a")
+    scene.two.write("domain", "b", name="name of b")
+    await scene.run()
+    assert scene.one.value("domain", "b", "name") == "name of b"
+
+
 async def test_a_leaving_link_ends_when_the_peer_has_left_already() -> None:
     scene = Scene(leave_at=Cursor("", 4))
     scene.peer.fault = Refused(reason="PeeringWasLeft", message="gone")

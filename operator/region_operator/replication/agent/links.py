@@ -164,7 +164,7 @@ class Links:
     async def _drain(self, region: LocalRegion, link: LinkDocument, facts: LinkFacts) -> None:
         leave = self._leaves.setdefault(link.peering_uid, _Leave(began=self._clock()))
         if leave.leave_at is None:
-            leave.leave_at = Cursor("", await region.head())
+            leave.leave_at = Cursor("", await region.covering_head())
         left_s = leave.began + link.drain_timeout_seconds - self._clock()
         if left_s <= 0:
             log.warning("leaving without the peer's last changes: it did not take part in time")

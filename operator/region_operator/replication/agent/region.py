@@ -107,8 +107,9 @@ class LocalRegion:
     async def drop_cursor(self, source: int) -> None:
         await self._run(self._writers, self._store.drop_cursor, source)
 
-    async def head(self) -> int:
-        return await self._run(self._readers, self._store.head)
+    async def covering_head(self) -> int:
+        """The head that covers all that is committed by now."""
+        return await self._run(self._writers, self._store.fold_captured)
 
     def _applied(self, source: int, outcome: ApplyOutcome) -> ApplyOutcome:
         self.applied_rows[source] = self.applied_rows.get(source, 0) + outcome.received

@@ -139,6 +139,12 @@ class RegionStore(People):
         self._writer.retry(outcome.woken)
         return FoldOutcome(folded=outcome.changed, busy=len(outcome.busy), more=len(keys) >= limit, head=outcome.head)
 
+    def fold_captured(self) -> int:
+        """Fold all that is captured by now, but what writers hold; returns the head that covers it."""
+        while (outcome := self.fold()).more and outcome.folded:
+            pass
+        return outcome.head
+
     def head(self) -> int:
         with self._readers.snapshot() as session:
             return incarnations.head(session, self._layout)
@@ -146,6 +152,8 @@ class RegionStore(People):
     # Feed: for peers
 
     def read_feed(self, request: FeedRequest) -> FeedPage:
+        if request.fold_first:
+            self.fold_captured()
         with self._readers.snapshot() as session:
             reading = feed.read(session, self._layout, request, region_id=self.region_id)
         if reading.lost:
