@@ -90,12 +90,20 @@ class MemoryRegion(People):
         self._retry(outcome.woken)
         return FoldOutcome(folded=outcome.changed, more=len(keys) >= limit, head=self.head())
 
+    def fold_captured(self) -> int:
+        """Fold all that is captured by now; returns the head that covers it."""
+        while self.fold().more:
+            pass
+        return self.head()
+
     def head(self) -> int:
         return self.server.read().last_lsn
 
     # Feed: for peers
 
     def read_feed(self, request: FeedRequest) -> FeedPage:
+        if request.fold_first:
+            self.fold_captured()
         page, proof = feeding.read(self.server, request, region_id=self.region_id)
         if proof.lost:
             lost_now = request.after.incarnation == page.incarnation

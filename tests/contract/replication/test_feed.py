@@ -5,14 +5,6 @@ from region_operator.replication.feed import FeedRequest
 from region_operator.replication.model.lag import START
 
 
-def test_who_asks_for_everything_committed_gets_what_was_only_captured(region: Region) -> None:
-    for number in range(450):
-        region.add_account(f"a{number}")
-    page = region.read(FeedRequest(peer=2, fold_first=True))
-    assert {f"a{number}" for number in range(450)} <= {row.key for row in page.rows}
-    assert page.next.lsn == page.head
-
-
 def test_lag_is_zero_when_idle_and_grows_with_the_age_of_the_oldest_change(two: tuple[Region, Region]) -> None:
     here, there = two
     settle(here, there)

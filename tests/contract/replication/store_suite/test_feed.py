@@ -24,6 +24,14 @@ def test_a_row_with_changes_that_have_no_version_yet_is_left_out(cloud: Cloud) -
     assert '"new"' in later.rows[0].state
 
 
+def test_who_asks_for_everything_committed_gets_what_was_only_captured(cloud: Cloud) -> None:
+    for number in range(450):
+        cloud.add_account(f"a{number}")
+    page = cloud.read(FeedRequest(peer=2, fold_first=True))
+    assert {f"a{number}" for number in range(450)} <= {row.key for row in page.rows}
+    assert page.next.lsn == page.head
+
+
 @pytest.mark.rule("ENGINE 21")
 def test_a_page_holds_at_least_one_row_whatever_its_size(cloud: Cloud) -> None:
     cloud.add_account("acme")
