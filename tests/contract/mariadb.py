@@ -127,7 +127,10 @@ class MariaDBServer:
         ]
 
     def _places(self, *, server_only: bool = True) -> list[str]:
-        places = [f"--datadir={self.directory / 'data'}", f"--user={getpass.getuser()}"]
+        # A server that starts deletes what it takes for its own leftovers: not those of others in a shared /tmp.
+        temporary = self.directory / "tmp"
+        temporary.mkdir(parents=True, exist_ok=True)
+        places = [f"--datadir={self.directory / 'data'}", f"--tmpdir={temporary}", f"--user={getpass.getuser()}"]
         if server_only:
             places += [f"--socket={self.directory / 's'}", f"--pid-file={self.directory / 'pid'}"]
         return places

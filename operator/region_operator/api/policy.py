@@ -38,7 +38,7 @@ class EntityPolicy(Manifest):
     )
     accept_from: RegionIds | None = Field(
         default=None,
-        description="Ids of regions whose own changes are accepted; default all.",
+        description="Ids of regions whose own changes are accepted, beside this region's; default all.",
         json_schema_extra=listed("set"),
     )
     fields: Annotated[tuple[FieldPolicy, ...], Field(max_length=64)] | None = Field(

@@ -43,7 +43,6 @@ def _of_entity(entity: EntityPolicy) -> list[str]:
     asked = {
         "mode": entity.mode == "Off",
         "uniqueClash": entity.unique_clash in UNSUPPORTED_CLASHES,
-        "acceptFrom": entity.accept_from is not None,
     }
     return [field for field, is_asked in asked.items() if is_asked]
 

@@ -138,6 +138,7 @@ class ApplyOutcome:
         opened_conflicts: new conflict records.
         cursor: where the link stands now; None when rows were fetched by key.
         restored: the source proved that this database went back in time; a new incarnation was minted.
+        forged: rows that were refused because they claim writes of this region that it never made.
     """
 
     received: int = 0
@@ -147,6 +148,7 @@ class ApplyOutcome:
     opened_conflicts: int = 0
     cursor: Cursor | None = None
     restored: bool = False
+    forged: int = 0
 
 
 @dataclass(frozen=True, slots=True)

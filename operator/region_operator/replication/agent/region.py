@@ -117,6 +117,8 @@ class LocalRegion:
             self.head_moved.ring()
         if outcome.restored:
             log.warning("this database went back in time; a new incarnation was minted", extra={"peer": source})
+        if outcome.forged:
+            log.error("a peer sent writes in this region's name that it never made", extra={"peer": source})
         return outcome
 
     # --- configuration -------------------------------------------------------------------------------------------

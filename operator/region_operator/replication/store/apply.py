@@ -8,6 +8,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 
 from region_operator.errors import InvalidInput
 from region_operator.replication.feed import RowKey
+from region_operator.replication.model import origin
 from region_operator.replication.model.identity import key_reused
 from region_operator.replication.model.merge import MergeRefused, merge, proves_more
 from region_operator.replication.model.projection import project
@@ -84,11 +85,19 @@ class Application:
         return locked
 
     def _watch_own_past(self, locked: Locked, items: Iterable[Item]) -> None:
-        """A peer that has seen more writes of ours than we have proves that this database went back in time."""
+        """A peer that has seen more writes of ours than we have proves that this database went back in time.
+
+        Unless we can prove that it did not: then somebody forges, and the row is refused.
+        """
         for item in items:
             version = locked.versions.get(item.row)
             known = version.names() if version is not None else None
             if item.remote is not None and proves_more(item.remote, known, actor=self._actor):
+                if incarnations.holds_all_writes(self._session, self._layout, self._context.tenure):
+                    incarnations.mark_forged(self._session, self._layout)
+                    message = "claims writes of this region that it never made"
+                    self._outcome.parked[item.row] = Reason(parked.FORGED, message, payload=item.text)
+                    continue
                 incarnations.begin(
                     self._session, self._layout, mint=self._context.mint, reason="PeerProvedMore", restored=True
                 )
@@ -99,12 +108,17 @@ class Application:
 
     def _merge(self, item: Item, locked: Locked, *, again: bool) -> None:
         row = item.row
+        if row in self._outcome.parked:
+            return  # refused already
         if row in locked.busy:
             self._outcome.parked[row] = Reason(parked.LOCKED, "a writer holds the row", payload=item.text)
             return
         local = locked.state(self._layout, row)
         if local is None and row in locked.versions:
             self._outcome.parked[row] = Reason("RowVanished", "the row went without being captured", payload=item.text)
+            return
+        if item.remote is not None and (reason := self._unwelcome(item.remote, local)):
+            self._outcome.parked[row] = Reason(*reason, payload=item.text)
             return
         if item.remote is not None and local is not None and self._is_reused(local, item.remote):
             message = "two things that never met have this key; give one of them another key"
@@ -117,12 +131,23 @@ class Application:
             return
         if state is None:
             return
-        origin = None
+        sent = None
         if item.remote is not None and item.lsn and state == item.remote:
-            origin = Origin(self._context.source, self._context.incarnation, item.lsn)
+            sent = Origin(self._context.source, self._context.incarnation, item.lsn)
         changed = state != local or row in locked.folded
         if changed or again or row in self._was:
-            self._merged[row] = Merged(state, project(state, rules=self._context.rules[row.entity]), changed, origin)
+            self._merged[row] = Merged(state, project(state, rules=self._context.rules[row.entity]), changed, sent)
+
+    def _unwelcome(self, remote: RowState, local: RowState | None) -> tuple[str, str] | None:
+        """Name and message of why a state is refused whole, its vector not joined."""
+        if origin.is_implausible(remote, local):
+            return parked.FORGED, "its counters are farther ahead than anybody can have written"
+        accepted, source = self._context.rules[remote.entity].accept_from, self._context.source
+        if accepted is None:
+            return None
+        own = self._context.tenure.region_id
+        region = origin.unaccepted_region(remote, local, accepted=accepted, own=own, sender=source)
+        return None if region is None else (parked.ORIGIN, f"acceptFrom does not name region {region}, which wrote it")
 
     def _is_reused(self, local: RowState, remote: RowState) -> bool:
         natural = self._layout.tables[local.entity].entity.natural_key
@@ -189,7 +214,7 @@ class Application:
     def _park(self, changed: Collection[RowKey]) -> None:
         outcome, session, layout = self._outcome, self._session, self._layout
         freed = [row for row in self._merged if row in self._was and row not in outcome.parked]
-        parked.release(session, layout, freed)
+        parked.release(session, layout, freed, source=self._context.source)
         outcome.shown = [row for row in self._merged if row not in outcome.parked]
         named = [row for row in self._merged if self._was.get(row) == parked.CLASH and self._is_visible(row)]
         conflicts.close_clashes(session, layout, named)

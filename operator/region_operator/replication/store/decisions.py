@@ -66,7 +66,6 @@ def check_rules(rules: Mapping[str, EntityRuleSet]) -> None:
         unsupported = {
             "uniqueClash": rule.unique_clash is not UniqueClash.PARK,
             "mode": not rule.synced,
-            "acceptFrom": rule.accept_from is not None,
         }
         for field, given in unsupported.items():
             if given:

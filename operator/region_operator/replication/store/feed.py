@@ -25,21 +25,19 @@ class Reading:
 
     Attributes:
         lost: commits that the reader has and we have not.
-        lost_now: among them such of the present incarnation, so it must end.
     """
 
     page: FeedPage
     lost: bool = False
-    lost_now: bool = False
 
 
 def read(session: Session, layout: Layout, request: FeedRequest, *, region_id: int) -> Reading:
     """Read a page inside a snapshot."""
     history, head = incarnations.history(session, layout), incarnations.head(session, layout)
-    here, lost, lost_now = _position(request, history, head)
+    here, lost = _position(request, history, head)
     if lost:
         page = FeedPage(source=region_id, history=history, rows=(), next=here, head=head, rewound=True)
-        return Reading(page, lost=True, lost_now=lost_now)
+        return Reading(page, lost=True)
     found, reached = _collect(session, layout, request, after=here.lsn, head=head)
     beyond = Cursor(here.incarnation, reached)
     page = FeedPage(
@@ -69,10 +67,10 @@ def lag(session: Session, layout: Layout, *, peer: int, cursor: Cursor) -> Lag:
     return Lag(max(0, head - cursor.lsn), _age_ms(session, layout, after=cursor.lsn, peer=peer))
 
 
-def _position(request: FeedRequest, history: History, head: int) -> tuple[Cursor, bool, bool]:
-    """Where to go on, whether the reader's cursor proves lost commits, and whether of the present incarnation."""
+def _position(request: FeedRequest, history: History, head: int) -> tuple[Cursor, bool]:
+    """Where to go on, and whether the reader's cursor proves lost commits."""
     found = resume(request.after, history=history, head=head, known=request.known_history)
-    return found.cursor, found.lost, found.lost and request.after.incarnation == history[-1].name
+    return found.cursor, found.lost
 
 
 def _collect(

@@ -22,6 +22,7 @@ from region_operator.replication.store.schema import SCHEMA_VERSION, WITNESS_TAB
 
 CONTINUOUS: Final = "Continuous"
 RESTORED: Final = "Restored"
+FORGED: Final = "ForgedVersion"
 
 LOCK_TIMEOUT_S = 10
 """How long an agent waits for another one to let go of the database."""
@@ -39,6 +40,7 @@ class Tenure:
     Attributes:
         token: the fencing token; whoever finds a higher one in the database has been replaced.
         last_lsn: the highest number this process has seen; a lower one means that the database went back in time.
+        minted: names of incarnations that this process has begun itself.
         connection: the session's number at the server.
     """
 
@@ -47,6 +49,7 @@ class Tenure:
     history: History
     last_lsn: int
     connection: int
+    minted: frozenset[str] = frozenset()
 
     @property
     def actor(self) -> Actor:
@@ -109,7 +112,38 @@ def begin(session: Session, layout: Layout, *, mint: Mint, reason: str, restored
 
 
 def mark_restored(session: Session, layout: Layout) -> None:
-    session.execute(f"UPDATE {layout.own('lane')} SET history_intact = %s WHERE id = 1", (RESTORED,))
+    """Say that the database went back in time; that somebody forged versions weighs more."""
+    session.execute(
+        f"UPDATE {layout.own('lane')} SET history_intact = %s WHERE id = 1 AND history_intact <> %s", (RESTORED, FORGED)
+    )
+
+
+def mark_forged(session: Session, layout: Layout) -> None:
+    session.execute(f"UPDATE {layout.own('lane')} SET history_intact = %s WHERE id = 1", (FORGED,))
+
+
+def holds_all_writes(session: Session, layout: Layout, tenure: Tenure) -> bool:
+    """Tell whether everything that was ever written under the present incarnation is provably in ``row_version``.
+
+    This very process has begun it, so it knows the highest number given; the database has not gone below that, nor was
+    its server restarted, nor one schema or the table of versions restored without the rest. Holds the lane.
+    """
+    name = history(session, layout)[-1].name
+    lane = session.one(
+        f"SELECT last_lsn, witness, (SELECT IFNULL(MAX(lsn), 0) FROM {layout.own('row_version')}), "
+        f"(SELECT MAX(name) FROM {layout.own('server_run')}), "
+        f"(SELECT MAX(witness) FROM {layout.business}.{WITNESS_TABLE}) FROM {layout.own('lane')} WHERE id = 1"
+    )
+    assert lane is not None
+    last_lsn, ours, latest, running, theirs = lane
+    return (
+        name in tenure.minted
+        and running == name
+        and int(last_lsn) >= tenure.last_lsn
+        and int(latest) == int(last_lsn)
+        and theirs is not None
+        and int(theirs) == int(ours)
+    )
 
 
 def confirm(session: Session, layout: Layout) -> None:

@@ -19,6 +19,15 @@ CYCLE: Final = "Cycle"
 VISIBLE: Final = frozenset({DEFERRED, CYCLE})
 """Reasons of rows that one sees, and that wait quietly, for as long as it takes."""
 
+ORIGIN: Final = "OriginRefused"
+"""The row brings writes of a region that the policy does not accept; waits for another policy, not for time."""
+
+FORGED: Final = "ForgedVersion"
+"""The row claims writes of this region that it never made."""
+
+QUIET: Final = VISIBLE | {ORIGIN}
+"""Reasons for which nobody has to do anything; such rows are never dead letters."""
+
 PARTNER: Final = "UniquePartner"
 """A name is taken by a row that may have given it up at the source already: fetched first, only then a clash."""
 
@@ -64,7 +73,7 @@ class Waiting:
 def park(session: Session, layout: Layout, row: RowKey, reason: Reason, *, source: int, parking: Parking) -> None:
     """Park a row or try it again later; waits double up to the limit, until it is a dead letter."""
     waits = reason.waits_for
-    soon = reason.name in (LOCKED, PARTNER)
+    first_s = 0 if reason.name in (LOCKED, PARTNER) else _PATIENCE_S if reason.name == ORIGIN else 1
     session.execute(
         f"INSERT INTO {layout.own('parked')} (entity, entity_key, source, reason, message, payload, waits_entity, "
         "waits_key, attempts, parked_at, next_try) VALUES (%s, %s, %s, %s, %s, %s, %s, %s, 1, UTC_TIMESTAMP(6), "
@@ -72,15 +81,13 @@ def park(session: Session, layout: Layout, row: RowKey, reason: Reason, *, sourc
         "message = VALUES(message), payload = VALUES(payload), waits_entity = VALUES(waits_entity), "
         "waits_key = VALUES(waits_key), "
         "state = IF(parked_at < UTC_TIMESTAMP(6) - INTERVAL %s SECOND, 'Dead', 'Parked'), "
-        "next_try = UTC_TIMESTAMP(6) + INTERVAL LEAST(%s, POW(2, LEAST(attempts, 20))) SECOND, attempts = attempts + 1",
+        "next_try = UTC_TIMESTAMP(6) + INTERVAL GREATEST(%s, LEAST(%s, POW(2, LEAST(attempts, 20)))) SECOND, "
+        "attempts = attempts + 1",
         (
             *(row.entity, row.key, source, reason.name, reason.message[:1000], reason.payload),
             *((waits.entity, waits.key) if waits else (None, None)),
-            *(
-                0 if soon else 1,
-                _PATIENCE_S if reason.name in VISIBLE else parking.dead_letter_after_s,
-                parking.retry_max_s,
-            ),
+            *(first_s, _PATIENCE_S if reason.name in QUIET else parking.dead_letter_after_s),
+            *(first_s, parking.retry_max_s),
         ),
     )
 
@@ -92,7 +99,7 @@ def check_room(session: Session, layout: Layout, source: int, *, parking: Parkin
         return
     row = session.one(
         f"SELECT COUNT(*) FROM {layout.own('parked')} WHERE source = %s AND state <> 'Skipped' "
-        f"AND reason NOT IN ({_quiet()})",
+        f"AND reason NOT IN ({_quoted(VISIBLE)})",
         (source,),
     )
     assert row is not None
@@ -104,11 +111,12 @@ def check_room(session: Session, layout: Layout, source: int, *, parking: Parkin
         )
 
 
-def release(session: Session, layout: Layout, rows: Iterable[RowKey]) -> None:
-    """The rows are visible; nothing is parked of them any more."""
+def release(session: Session, layout: Layout, rows: Iterable[RowKey], *, source: int) -> None:
+    """The rows are visible; nothing is parked of them any more but states of other regions that were not joined."""
     session.execute_each(
-        f"DELETE FROM {layout.own('parked')} WHERE entity = %s AND entity_key = %s",
-        [(row.entity, row.key) for row in rows],
+        f"DELETE FROM {layout.own('parked')} "
+        "WHERE entity = %s AND entity_key = %s AND (payload IS NULL OR source = %s)",
+        [(row.entity, row.key, source) for row in rows],
     )
 
 
@@ -150,6 +158,14 @@ def is_parked(session: Session, layout: Layout, row: RowKey) -> bool:
             f"SELECT 1 FROM {layout.own('parked')} WHERE entity = %s AND entity_key = %s LIMIT 1", (row.entity, row.key)
         )
         is not None
+    )
+
+
+def policy_changed(session: Session, layout: Layout) -> None:
+    """Let rows that wait for another policy be tried again."""
+    session.execute(
+        f"UPDATE {layout.own('parked')} SET next_try = UTC_TIMESTAMP(6) WHERE state = 'Parked' AND reason = %s",
+        (ORIGIN,),
     )
 
 
@@ -206,19 +222,20 @@ def _parse(row: Row) -> ParkedRow:
 def counts(session: Session, layout: Layout, source: int | None) -> Counts:
     """Count what needs a person, of one source or of all."""
     own, values = ("AND source = %s", [source]) if source is not None else ("", [])
+    conflict, parked = layout.own("conflict"), layout.own("parked")
     row = session.one(
-        f"SELECT (SELECT COUNT(*) FROM {layout.own('conflict')} WHERE state = 'Open' AND kind <> 'UniqueClash' {own}), "
-        f"(SELECT COUNT(*) FROM {layout.own('conflict')} WHERE state = 'Open' AND kind = 'UniqueClash' {own}), "
-        f"(SELECT COUNT(*) FROM {layout.own('parked')} WHERE state = 'Parked' AND reason NOT IN ({_quiet()}) {own}), "
-        f"(SELECT COUNT(*) FROM {layout.own('parked')} WHERE state = 'Dead' {own})",
+        f"SELECT (SELECT COUNT(*) FROM {conflict} WHERE state = 'Open' AND kind <> 'UniqueClash' {own}), "
+        f"(SELECT COUNT(*) FROM {conflict} WHERE state = 'Open' AND kind = 'UniqueClash' {own}), "
+        f"(SELECT COUNT(*) FROM {parked} WHERE state = 'Parked' AND reason NOT IN ({_quoted(QUIET)}) {own}), "
+        f"(SELECT COUNT(*) FROM {parked} WHERE state = 'Dead' {own})",
         values * 4,
     )
     assert row is not None
     return Counts(*(int(count) for count in row))
 
 
-def _quiet() -> str:
-    return ", ".join(f"'{reason}'" for reason in sorted(VISIBLE))
+def _quoted(reasons_: Iterable[str]) -> str:
+    return ", ".join(f"'{reason}'" for reason in sorted(reasons_))
 
 
 def _waiting(session: Session, layout: Layout, condition: str, values: tuple[str, ...], *, limit: int) -> list[Waiting]:

@@ -106,6 +106,7 @@ class RegionStore(People):
         """Use other rules from now on, also for rows in conflict; returns how many such rows were looked at again."""
         decisions.check_rules(rules)
         self._writer.rules = dict(rules)
+        self._writer.write(partial(parked.policy_changed, layout=self._layout))
         with self._readers.snapshot() as session:
             found = session.select(
                 f"SELECT DISTINCT entity, entity_key FROM {self._layout.own('conflict')} "
@@ -157,7 +158,7 @@ class RegionStore(People):
         with self._readers.snapshot() as session:
             reading = feed.read(session, self._layout, request, region_id=self.region_id)
         if reading.lost:
-            self._writer.write(lambda session: self._note_loss(session, lost_now=reading.lost_now))
+            self._writer.write(partial(self._writer.peer_proved_more, incarnation=request.after.incarnation))
         return reading.page
 
     def read_rows(self, keys: Sequence[RowKey]) -> FetchedRows:
@@ -260,12 +261,6 @@ class RegionStore(People):
     def _show_again(self, session: Session, *, keys: Sequence[RowKey]) -> Outcome:
         return self._writer.application(session).run([Item(row) for row in keys], {}, again=True)
 
-    def _note_loss(self, session: Session, *, lost_now: bool) -> None:
-        if lost_now:
-            self._writer.begin_incarnation(session, reason="PeerProvedMore")
-        else:
-            incarnations.mark_restored(session, self._layout)
-
 
 def _check_source(source: int, claimed: int) -> None:
     if source != claimed:
@@ -281,4 +276,5 @@ def _outcome(total: Outcome, *, received: int, cursor: Cursor | None) -> ApplyOu
         opened_conflicts=total.opened_conflicts,
         cursor=cursor,
         restored=total.restored,
+        forged=sum(reason.name == parked.FORGED for reason in total.parked.values()),
     )

@@ -30,7 +30,8 @@ class Writer:
         self, address: Address, *, region_id: int, rules: Rules, mint: Mint, catalog: Mapping[str, Entity]
     ) -> None:
         self.region_id, self.rules, self.parking = region_id, rules, Parking()
-        self._address, self._mint, self._catalog = address, mint, catalog
+        self._address, self._random, self._catalog = address, mint, catalog
+        self._minted: set[str] = set()
         self.layout = layout(catalog.values(), business_schema=address.business_schema, sync_schema=address.sync_schema)
         self._tenure: Tenure | None = None
         self._lane = Lane(address, on_connect=self._take)
@@ -46,7 +47,7 @@ class Writer:
             return work(session), incarnations.head(session, self.layout)
 
         result, head = self._lane.run(guarded)
-        self._tenure = replace(self._present(), last_lsn=head)
+        self._tenure = replace(self._present(), last_lsn=max(head, self._present().last_lsn))
         return result
 
     def application(self, session: Session, *, source: int = 0, incarnation: str = "") -> Application:
@@ -54,7 +55,7 @@ class Writer:
         context = Context(
             layout=self.layout,
             rules=self.rules,
-            tenure=replace(self._present(), history=history),
+            tenure=replace(self._present(), history=history, minted=frozenset(self._minted)),
             parking=self.parking,
             mint=self._mint,
             source=source,
@@ -62,8 +63,15 @@ class Writer:
         )
         return Application(session, context)
 
-    def begin_incarnation(self, session: Session, *, reason: str) -> None:
-        incarnations.begin(session, self.layout, mint=self._mint, reason=reason, restored=True)
+    def peer_proved_more(self, session: Session, *, incarnation: str) -> None:
+        """A peer stands beyond our last number of ``incarnation``: we lost commits, or it claims what never was."""
+        tenure = replace(self._present(), minted=frozenset(self._minted))
+        if incarnation != incarnations.history(session, self.layout)[-1].name:
+            incarnations.mark_restored(session, self.layout)
+        elif incarnations.holds_all_writes(session, self.layout, tenure):
+            incarnations.mark_forged(session, self.layout)
+        else:
+            incarnations.begin(session, self.layout, mint=self._mint, reason="PeerProvedMore", restored=True)
 
     def fold(self, keys: Sequence[RowKey], *, wait: bool = False) -> Outcome:
         return self.write(lambda session: self.application(session).fold(keys, wait=wait))
@@ -87,6 +95,11 @@ class Writer:
             return application.run([Item(one.row)], {}, wait=True)
         items, refused = intake.take_in(self.layout, [FeedRow(0, one.row.entity, one.row.key, one.payload)])
         return application.run(items, refused, wait=True)
+
+    def _mint(self) -> int:
+        number = self._random()
+        self._minted.add(f"{number:016x}")
+        return number
 
     def _take(self, session: Session) -> None:
         schema = self._address.sync_schema
