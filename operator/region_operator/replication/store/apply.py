@@ -28,18 +28,19 @@ _VISIBLE = Reason(parked.DEFERRED, "")
 class Application:
     """The work of one transaction."""
 
-    def __init__(self, session: Session, context: Context) -> None:
+    def __init__(self, session: Session, context: Context, outcome: Outcome | None = None) -> None:
+        """``outcome``: what the transaction has done before, to be counted on."""
         self._session, self._context, self._layout = session, context, context.layout
         self._actor = context.tenure.actor
-        self._outcome = Outcome()
+        self._outcome = outcome if outcome is not None else Outcome()
         self._was: dict[RowKey, str] = {}
         self._merged: dict[RowKey, Merged] = {}
 
     def fold(self, keys: Collection[RowKey], *, wait: bool = False) -> Outcome:
         """Version what was captured of rows; ``wait`` waits a second for a writer (for single rows)."""
         locked = self._lock(keys, wait=wait)
-        self._outcome.changed = len(locked.folded)
-        self._outcome.busy = set(locked.busy)
+        self._outcome.changed += len(locked.folded)
+        self._outcome.busy |= locked.busy
         self._finish(locked)
         return self._outcome
 
@@ -215,7 +216,7 @@ class Application:
         outcome, session, layout = self._outcome, self._session, self._layout
         freed = [row for row in self._merged if row in self._was and row not in outcome.parked]
         parked.release(session, layout, freed, source=self._context.source)
-        outcome.shown = [row for row in self._merged if row not in outcome.parked]
+        outcome.shown += [row for row in self._merged if row not in outcome.parked]
         named = [row for row in self._merged if self._was.get(row) == parked.CLASH and self._is_visible(row)]
         conflicts.close_clashes(session, layout, named)
         conflicts.close_cycles(session, layout, [row for row in freed if self._was[row] == parked.CYCLE])
@@ -223,7 +224,7 @@ class Application:
             parked.park(session, layout, row, reason, source=self._context.source, parking=self._context.parking)
         waiting = parked.waiting_for(session, layout, changed)
         came = set(outcome.shown)  # also what a row that was parked just now waits for
-        outcome.woken = [
+        outcome.woken += [
             one for one in waiting if one.row not in outcome.parked or outcome.parked[one.row].waits_for in came
         ]
 

@@ -8,12 +8,11 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from region_operator.replication.feed import FeedPage, FeedRequest, FeedRow, FetchedRows, Lag, RowKey, holds
-from region_operator.replication.model import codec
+from region_operator.replication.model import codec, plain
 from region_operator.replication.model.lag import START, Cursor, History, resume
-from region_operator.replication.store import incarnations, rows, versions
+from region_operator.replication.store import fold, incarnations, rows, sets, versions
 from region_operator.replication.store.connections import Session
 from region_operator.replication.store.layout import Layout
-from region_operator.replication.store.rows import by_entity, chunks, marks
 from region_operator.replication.store.versions import Version
 
 BATCH = 500
@@ -105,30 +104,32 @@ def _is_echo(version: Version, request: FeedRequest) -> bool:
 def _texts(session: Session, layout: Layout, found: Sequence[Version]) -> dict[RowKey, str]:
     """States as text, without rows that have captured changes in this snapshot."""
     known = [version for version in found if version.row.entity in layout.tables]
-    dirty = _dirty(session, layout, [version.row for version in known])
+    dirty = fold.captured_keys(session, layout, [version.row for version in known])
     clean = [version for version in known if version.row not in dirty]
-    business = rows.read_keys(session, layout, [version.row for version in clean if not version.complete])
-    texts = {}
-    for version in clean:
-        state = version.state(layout, business.get(version.row)) if not version.complete else None
-        if version.complete or state is not None:
-            texts[version.row] = version.text if state is None else codec.encode(state)
+    texts = {version.row: version.text for version in clean if version.complete}
+    plain_rows, other_rows = _split(layout, [version for version in clean if not version.complete])
+    for entity, own in plain_rows.items():
+        values = sets.read_values(session, layout, layout.tables[entity], list(own))
+        texts |= {own[key].row: plain.fill(own[key].text, found) for key, found in values.items()}
+    business = rows.read_keys(session, layout, [version.row for version in other_rows])
+    for version in other_rows:
+        state = version.state(layout, business.get(version.row))
+        if state is not None:
+            texts[version.row] = codec.encode(state)
     return texts
 
 
-def _dirty(session: Session, layout: Layout, keys: Sequence[RowKey]) -> set[RowKey]:
-    found: set[RowKey] = set()
-    for entity, names in by_entity(keys).items():
-        for piece in chunks(names):
-            found |= {
-                RowKey(entity, str(row[0]))
-                for row in session.select(
-                    f"SELECT DISTINCT entity_key FROM {layout.own('dirty')} "
-                    f"WHERE entity = %s AND entity_key IN ({marks(piece)})",
-                    (entity, *piece),
-                )
-            }
-    return found
+def _split(layout: Layout, found: Sequence[Version]) -> tuple[dict[str, dict[str, Version]], list[Version]]:
+    """Versions whose values can be read by the set, by entity and key, and the others."""
+    by_set: dict[str, dict[str, Version]] = {}
+    others = []
+    for version in found:
+        table = layout.tables[version.row.entity]
+        if version.row.key in table.well_known or any(field.deferred for field in table.references):
+            others.append(version)
+        else:
+            by_set.setdefault(version.row.entity, {})[version.row.key] = version
+    return by_set, others
 
 
 def _age_ms(session: Session, layout: Layout, *, after: int, peer: int) -> int:

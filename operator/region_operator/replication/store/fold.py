@@ -91,7 +91,7 @@ def lock(session: Session, layout: Layout, keys: Collection[RowKey], *, wait: bo
 
 def fold(session: Session, layout: Layout, locked: Locked, keys: Collection[RowKey], *, actor: str) -> None:
     """Version what was captured of locked rows, into ``locked.folded``."""
-    for row, entries in _entries(session, layout, [key for key in keys if key not in locked.busy]).items():
+    for row, entries in captured_entries(session, layout, [key for key in keys if key not in locked.busy]).items():
         business = locked.business.get(row)
         if business is None and entries[-1].op != "D":
             locked.busy.add(row)  # made just now by a transaction that came after our look
@@ -102,6 +102,40 @@ def fold(session: Session, layout: Layout, locked: Locked, keys: Collection[RowK
         state = _fold(layout, row, entries, business=business, version=locked.versions.get(row), actor=actor)
         if state is not None:
             locked.folded[row] = state
+
+
+def captured_entries(session: Session, layout: Layout, keys: Iterable[RowKey]) -> dict[RowKey, list[Entry]]:
+    """What was captured of rows and has no version yet, in the order of its capture."""
+    found: dict[RowKey, list[Entry]] = {}
+    for entity, names in by_entity(keys).items():
+        for piece in chunks(names):
+            for id_, key, op, changed, old, at in session.select(
+                "SELECT id, entity_key, op, changed, old_values, captured_at "
+                f"FROM {layout.own('dirty')} WHERE entity = %s AND entity_key IN ({marks(piece)}) ORDER BY id",
+                (entity, *piece),
+            ):
+                names_changed = frozenset(name for name in str(changed).split(",") if name)
+                entry = Entry(int(id_), str(op), names_changed, json.loads(old) if old else None, str(at))
+                found.setdefault(RowKey(entity, str(key)), []).append(entry)
+    return found
+
+
+def captured_keys(session: Session, layout: Layout, keys: Collection[RowKey]) -> set[RowKey]:
+    """Those of these rows that have captured changes without a version."""
+    found: set[RowKey] = set()
+    if session.one(f"SELECT 1 FROM {layout.own('dirty')} LIMIT 1") is None:
+        return found
+    for entity, names in by_entity(keys).items():
+        for piece in chunks(names):
+            found |= {
+                RowKey(entity, str(row[0]))
+                for row in session.select(
+                    f"SELECT DISTINCT entity_key FROM {layout.own('dirty')} "
+                    f"WHERE entity = %s AND entity_key IN ({marks(piece)})",
+                    (entity, *piece),
+                )
+            }
+    return found
 
 
 def forget(session: Session, layout: Layout, entries: Sequence[int]) -> None:
@@ -123,21 +157,6 @@ def new_versions(layout: Layout, locked: Locked, rules: Mapping[str, EntityRuleS
 def values_of(layout: Layout, row: RowKey, locked: Locked) -> dict[str, Value] | None:
     business = locked.business.get(row)
     return layout.tables[row.entity].entity.values(business.columns, key=row.key) if business is not None else None
-
-
-def _entries(session: Session, layout: Layout, keys: Iterable[RowKey]) -> dict[RowKey, list[Entry]]:
-    found: dict[RowKey, list[Entry]] = {}
-    for entity, names in by_entity(keys).items():
-        for piece in chunks(names):
-            for id_, key, op, changed, old, at in session.select(
-                "SELECT id, entity_key, op, changed, old_values, captured_at "
-                f"FROM {layout.own('dirty')} WHERE entity = %s AND entity_key IN ({marks(piece)}) ORDER BY id",
-                (entity, *piece),
-            ):
-                names_changed = frozenset(name for name in str(changed).split(",") if name)
-                entry = Entry(int(id_), str(op), names_changed, json.loads(old) if old else None, str(at))
-                found.setdefault(RowKey(entity, str(key)), []).append(entry)
-    return found
 
 
 def _fold(

@@ -29,7 +29,6 @@ from region_operator.replication.store import (
     feed,
     fold,
     incarnations,
-    intake,
     parked,
     rows,
 )
@@ -244,18 +243,14 @@ class RegionStore(People):
         add(total, self._writer.retry(outcome.woken))
 
     def _apply_page(self, session: Session, *, page: FeedPage, piece: Sequence[FeedRow], to: Cursor) -> Outcome:
-        items, refused = intake.take_in(self._layout, piece)
-        application = self._writer.application(session, source=page.source, incarnation=page.incarnation)
-        outcome = application.run(items, refused)
+        outcome = self._writer.apply(session, piece, source=page.source, incarnation=page.incarnation)
         configuration.move_cursor(session, self._layout, page.source, to=to, history=page.history)
         return outcome
 
     def _apply_fetched(self, session: Session, *, fetched: FetchedRows, piece: Sequence[FeedRow]) -> Outcome:
-        items, refused = intake.take_in(self._layout, piece)
-        application = self._writer.application(session, source=fetched.source, incarnation=fetched.incarnation)
-        outcome = application.run(items, refused)
+        outcome = self._writer.apply(session, piece, source=fetched.source, incarnation=fetched.incarnation)
         # Whoever waited for these rows is tried again, also if the source has nothing new of them.
-        outcome.woken += parked.waiting_for(session, self._layout, [item.row for item in items])
+        outcome.woken += parked.waiting_for(session, self._layout, [row.row_key for row in piece])
         return outcome
 
     def _show_again(self, session: Session, *, keys: Sequence[RowKey]) -> Outcome:

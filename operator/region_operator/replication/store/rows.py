@@ -57,12 +57,13 @@ def local_ids(session: Session, table: Table, keys: Collection[str]) -> dict[str
     """
     found = {key: table.well_known[key] for key in keys if key in table.well_known}
     for piece in chunks(sorted(set(keys) - found.keys())):
+        wanted = frozenset(piece)
         for local_id, key in session.select(
             f"SELECT {table.local_id}, {table.key_column} FROM {table.sql} "
             f"WHERE {table.key_column} IN ({marks(piece)})",
             piece,
         ):
-            if key in set(piece) and int(local_id) not in table.well_known.values():
+            if key in wanted and int(local_id) not in table.well_known.values():
                 found[key] = int(local_id)
     return found
 

@@ -7,10 +7,24 @@ from region_operator.replication.feed import RowKey
 from region_operator.replication.model import codec
 from region_operator.replication.model.state import Pair, RowState, Value
 from region_operator.replication.store.connections import Session
+from region_operator.replication.store.documents import NUMBER, TEXT, documents, source
 from region_operator.replication.store.layout import Layout
 from region_operator.replication.store.rows import BusinessRow, by_entity, chunks, marks
 
 _COLUMNS = "entity, entity_key, lsn, complete, state, from_region, from_incarnation, from_lsn"
+_NEW = source(
+    [
+        ("entity", TEXT),
+        ("entity_key", TEXT),
+        ("lsn", NUMBER),
+        ("complete", NUMBER),
+        ("state", TEXT),
+        ("alive", NUMBER),
+        ("region", NUMBER),
+        ("incarnation", TEXT),
+        ("from_lsn", NUMBER),
+    ]
+)
 
 
 @dataclass(frozen=True)
@@ -60,6 +74,17 @@ class NewVersion:
         return RowKey(self.state.entity, self.state.key)
 
 
+@dataclass(frozen=True, slots=True)
+class VersionText:
+    """A new version as ``row_version`` takes it; ``text`` lacks its values unless ``complete``."""
+
+    row: RowKey
+    text: str
+    complete: bool
+    alive: bool
+    origin: Origin | None = None
+
+
 def fits(state: RowState, values: Mapping[str, Value] | None) -> bool:
     """Tell whether a business row with these values says all that ``state`` says but the names of the writes."""
     if values is None or state.deleted or state.alias is not None or state.registers.keys() != values.keys():
@@ -107,6 +132,20 @@ def load(session: Session, layout: Layout, rows: Iterable[RowKey]) -> dict[RowKe
     return found
 
 
+def load_texts(session: Session, layout: Layout, entity: str, keys: Iterable[str]) -> dict[str, str | None]:
+    """The texts of versions whose values are in the business row, by key; None for other versions."""
+    found: dict[str, str | None] = {}
+    for piece in chunks(keys):
+        found |= dict(
+            session.select(
+                f"SELECT entity_key, IF(complete, NULL, state) FROM {layout.own('row_version')} "
+                f"WHERE entity = %s AND entity_key IN ({marks(piece)}) AND lsn IS NOT NULL",
+                (entity, *piece),
+            )
+        )
+    return found
+
+
 def after(session: Session, layout: Layout, *, lsn: int, limit: int) -> list[Version]:
     """The next versions in the order of lsn."""
     return [
@@ -127,6 +166,21 @@ def parse(row: tuple[object, ...]) -> Version:
 
 
 def write(session: Session, layout: Layout, versions: Collection[NewVersion]) -> int:
+    """Give versions the next numbers and return the head; see ``write_texts``."""
+    texts = [
+        VersionText(
+            version.row,
+            codec.encode(version.state if version.complete else _stripped(version.state)),
+            version.complete,
+            version.alive,
+            version.origin,
+        )
+        for version in versions
+    ]
+    return write_texts(session, layout, texts)
+
+
+def write_texts(session: Session, layout: Layout, texts: Collection[VersionText]) -> int:
     """Give versions the next numbers and return the head; the last thing a transaction does before it commits.
 
     The lane's row stays locked until then, so numbers become visible in their order.
@@ -134,29 +188,30 @@ def write(session: Session, layout: Layout, versions: Collection[NewVersion]) ->
     row = session.one(f"SELECT last_lsn FROM {layout.own('lane')} WHERE id = 1 FOR UPDATE")
     assert row is not None
     head = int(row[0])
-    if not versions:
+    if not texts:
         return head
-    values = []
-    for lsn, version in enumerate(versions, start=head + 1):
-        state = version.state if version.complete else _stripped(version.state)
-        origin = version.origin
-        values.append(
-            (
-                *(version.row.entity, version.row.key, lsn, version.complete, codec.encode(state), version.alive),
-                *((origin.region, origin.incarnation, origin.lsn) if origin else (None, None, None)),
-            )
+    rows = (_values(lsn, text) for lsn, text in enumerate(texts, start=head + 1))
+    for document in documents(rows):
+        session.execute(
+            f"INSERT INTO {layout.own('row_version')} (entity, entity_key, lsn, complete, state, alive, from_region, "
+            "from_incarnation, from_lsn, changed_at) SELECT r.entity, r.entity_key, r.lsn, r.complete, r.state, "
+            f"r.alive, r.region, r.incarnation, r.from_lsn, UTC_TIMESTAMP(6) FROM {_NEW} "
+            "ON DUPLICATE KEY UPDATE lsn = VALUES(lsn), complete = VALUES(complete), state = VALUES(state), "
+            "alive = VALUES(alive), from_region = VALUES(from_region), from_incarnation = VALUES(from_incarnation), "
+            "from_lsn = VALUES(from_lsn), changed_at = VALUES(changed_at)",
+            (document,),
         )
-    session.insert(
-        f"INSERT INTO {layout.own('row_version')} (entity, entity_key, lsn, complete, state, alive, from_region, "
-        "from_incarnation, from_lsn, changed_at) VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, UTC_TIMESTAMP(6)) "
-        "ON DUPLICATE KEY UPDATE lsn = VALUES(lsn), complete = VALUES(complete), state = VALUES(state), "
-        "alive = VALUES(alive), from_region = VALUES(from_region), from_incarnation = VALUES(from_incarnation), "
-        "from_lsn = VALUES(from_lsn), changed_at = VALUES(changed_at)",
-        values,
-    )
-    head += len(values)
+    head += len(texts)
     session.execute(f"UPDATE {layout.own('lane')} SET last_lsn = %s WHERE id = 1", (head,))
     return head
+
+
+def _values(lsn: int, version: VersionText) -> tuple[object, ...]:
+    origin = version.origin
+    return (
+        *(version.row.entity, version.row.key, lsn, int(version.complete), version.text, int(version.alive)),
+        *((origin.region, origin.incarnation, origin.lsn) if origin else (None, None, None)),
+    )
 
 
 def _stripped(state: RowState) -> RowState:

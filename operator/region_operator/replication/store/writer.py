@@ -15,6 +15,8 @@ from region_operator.replication.store.incarnations import Mint, Tenure
 from region_operator.replication.store.intake import Item
 from region_operator.replication.store.layout import layout, load_well_known
 from region_operator.replication.store.parked import Parking, Waiting
+from region_operator.replication.store.plain_apply import PlainApplication
+from region_operator.replication.store.plain_fold import PlainFold
 from region_operator.replication.store.schema import installed_version
 
 Result = TypeVar("Result")
@@ -50,9 +52,10 @@ class Writer:
         self._tenure = replace(self._present(), last_lsn=max(head, self._present().last_lsn))
         return result
 
-    def application(self, session: Session, *, source: int = 0, incarnation: str = "") -> Application:
+    def context(self, session: Session, *, source: int = 0, incarnation: str = "") -> Context:
+        """What a transaction depends on; ``source`` and ``incarnation`` of the region whose rows are applied."""
         history = incarnations.history(session, self.layout)
-        context = Context(
+        return Context(
             layout=self.layout,
             rules=self.rules,
             tenure=replace(self._present(), history=history, minted=frozenset(self._minted)),
@@ -61,7 +64,9 @@ class Writer:
             source=source,
             incarnation=incarnation,
         )
-        return Application(session, context)
+
+    def application(self, session: Session, *, source: int = 0, incarnation: str = "") -> Application:
+        return Application(session, self.context(session, source=source, incarnation=incarnation))
 
     def peer_proved_more(self, session: Session, *, incarnation: str) -> None:
         """A peer stands beyond our last number of ``incarnation``: we lost commits, or it claims what never was."""
@@ -74,7 +79,16 @@ class Writer:
             incarnations.begin(session, self.layout, mint=self._mint, reason="PeerProvedMore", restored=True)
 
     def fold(self, keys: Sequence[RowKey], *, wait: bool = False) -> Outcome:
-        return self.write(lambda session: self.application(session).fold(keys, wait=wait))
+        return self.write(partial(self._fold, keys=keys, wait=wait))
+
+    def apply(self, session: Session, piece: Sequence[FeedRow], *, source: int, incarnation: str) -> Outcome:
+        """Apply rows of a peer inside a transaction: what is plain by the set, then the rest row by row."""
+        context, outcome = self.context(session, source=source, incarnation=incarnation), Outcome()
+        rest = PlainApplication(session, context, outcome).run(piece)
+        if not rest:
+            return outcome
+        items, refused = intake.take_in(self.layout, rest)
+        return Application(session, context, outcome).run(items, refused)
 
     def retry(self, waiting: Sequence[Waiting]) -> Outcome:
         """Try parked rows again, each in a transaction of its own, and what becomes visible with them."""
@@ -88,6 +102,11 @@ class Writer:
             todo += outcome.woken
             add(total, outcome)
         return total
+
+    def _fold(self, session: Session, *, keys: Sequence[RowKey], wait: bool) -> Outcome:
+        context, outcome = self.context(session), Outcome()
+        rest = PlainFold(session, context, outcome).run(keys) if not wait else keys
+        return Application(session, context, outcome).fold(rest, wait=wait) if rest else outcome
 
     def _try_again(self, session: Session, one: Waiting) -> Outcome:
         application = self.application(session, source=one.source)

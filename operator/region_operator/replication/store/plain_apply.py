@@ -1,0 +1,285 @@
+"""Rows whose merge is foregone, applied by a few statements for all of them together.
+
+Such a row is new here, or its sender has seen all that we know of it, and nothing about it is open on either side. What
+does not qualify, or turns out on the way not to, is left to `Application`: one fast way for the plain case, one general
+way for all else, with the same results.
+"""
+
+from collections import Counter
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+import pymysql
+
+from region_operator.replication.catalog import Column
+from region_operator.replication.feed import FeedRow, RowKey
+from region_operator.replication.model import plain
+from region_operator.replication.model.origin import MOST_WRITES_AT_ONCE
+from region_operator.replication.model.plain import Plain
+from region_operator.replication.model.state import Scalar
+from region_operator.replication.store import fold, incarnations, parked, rows, sets, versions
+from region_operator.replication.store.connections import Session, is_deadlock, is_gone, is_lock_error
+from region_operator.replication.store.context import Context, Outcome
+from region_operator.replication.store.layout import Table
+from region_operator.replication.store.schema import KEY_LENGTH
+from region_operator.replication.store.versions import Origin, VersionText
+
+
+@dataclass(frozen=True, slots=True)
+class _Arrival:
+    """A row as it came; ``values`` of all columns, references as keys."""
+
+    row: RowKey
+    lsn: int
+    state: Plain
+    values: tuple[Scalar, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Update:
+    """A row that is known here: what was known, and the fields that are others now."""
+
+    arrival: _Arrival
+    known: str
+    fields: tuple[str, ...]
+
+
+class _Refused(Exception):
+    """Rows that were written have to be left out; rolls the writing back."""
+
+    def __init__(self, ids: Collection[int]) -> None:
+        self.ids = ids
+
+
+class PlainApplication:
+    """One transaction's plain rows; what is done is counted into ``outcome``. Holds the lane."""
+
+    def __init__(self, session: Session, context: Context, outcome: Outcome) -> None:
+        self._session, self._context, self._outcome = session, context, outcome
+        self._layout = context.layout
+        self._done: set[RowKey] = set()
+        self._new: list[VersionText] = []
+
+    def run(self, rows_: Sequence[FeedRow]) -> list[FeedRow]:
+        """Apply what is plain and return the rest."""
+        arrivals = self._read(rows_)
+        waiting = parked.reasons(self._session, self._layout, list(arrivals))
+        for entity in sorted({row.entity for row in arrivals}, key=self._layout.depth):
+            table = self._layout.tables[entity]
+            own = [a for row, a in arrivals.items() if row.entity == entity and row not in waiting]
+            self._apply(table, own)
+        self._number()
+        return [row for row in rows_ if row.row_key not in self._done]
+
+    def _read(self, rows_: Sequence[FeedRow]) -> dict[RowKey, _Arrival]:
+        times = Counter(row.row_key for row in rows_)
+        found = {}
+        for row in rows_:
+            table = self._layout.tables.get(row.entity)
+            if table is None or len(row.key) > KEY_LENGTH or times[row.row_key] > 1 or row.key in table.well_known:
+                continue
+            state = plain.parse(row.state)
+            if state is None or (state.entity, state.key) != (row.entity, row.key):
+                continue
+            values = _values(table, state)
+            if values is not None:
+                found[row.row_key] = _Arrival(row.row_key, row.lsn, state, values)
+        return found
+
+    def _apply(self, table: Table, arrivals: Sequence[_Arrival]) -> None:
+        rules = self._context.rules[table.entity.name]
+        if not arrivals or rules.accept_from is not None or not rules.synced:
+            return
+        known = versions.load_texts(self._session, self._layout, table.entity.name, [a.row.key for a in arrivals])
+        changeable = _changeable(table)
+        updates, inserts = [], []
+        for arrival in arrivals:
+            text = known.get(arrival.row.key, "")
+            local = plain.parse_own(text) if text else None
+            if text is None or (text and local is None) or self._claims_too_much(arrival.state, local):
+                continue
+            if local is not None:
+                fields = plain.successor(local, arrival.state)
+                if fields is not None and changeable.issuperset(fields) and _fits(table, arrival.state, fields):
+                    updates.append(_Update(arrival, text, fields))
+            elif table.entity.tree is None and _fits(table, arrival.state, table.entity.field_names):
+                inserts.append(arrival)
+        self._update(table, updates)
+        self._insert(table, inserts)
+
+    def _claims_too_much(self, remote: Plain, local: Plain | None) -> bool:
+        """More writes of ours than we know of, or more than anybody can have made: not for us to judge."""
+        actor = self._context.tenure.actor
+        own, highest = (local.vector.get(actor, 0), local.highest()) if local is not None else (0, 0)
+        return remote.vector.get(actor, 0) > own or remote.highest() - highest > MOST_WRITES_AT_ONCE
+
+    # Rows that are known here
+
+    def _update(self, table: Table, updates: Sequence[_Update]) -> None:
+        ids = sets.lock_keys(self._session, table, [update.arrival.row.key for update in updates])
+        captured = fold.captured_keys(self._session, self._layout, [update.arrival.row for update in updates])
+        held = {
+            ids[u.arrival.row.key]: u for u in updates if u.arrival.row.key in ids and u.arrival.row not in captured
+        }
+        self._write(table, held)
+
+    def _write(self, table: Table, held: dict[int, _Update]) -> None:
+        """Write rows whose locks are held, then look whether they hold what was meant; else without the culprits."""
+        if not held:
+            return
+        try:
+            with self._session.savepoint():
+                for columns, targets in _by_columns(table, held).items():
+                    sets.update(self._session, table, columns, targets)
+                differ = self._differences(table, {local_id: update.arrival for local_id, update in held.items()})
+                # A field that nobody had changed holds another value: one dot names two.
+                if wrong := {id_ for id_, names in differ.items() if not names <= _columns_of(table, held[id_].fields)}:
+                    raise _Refused(wrong)
+        except _Refused as error:
+            self._write(table, {local_id: update for local_id, update in held.items() if local_id not in error.ids})
+        except pymysql.Error as error:
+            if is_deadlock(error) or is_gone(error):
+                raise
+        else:
+            known = {id_ for id_, u in held.items() if not u.fields and u.known == plain.encode(u.arrival.state)}
+            self._done.update(held[local_id].arrival.row for local_id in known)
+            self._keep({id_: update.arrival for id_, update in held.items() if id_ not in known}, altered=set(differ))
+
+    # Rows that are not
+
+    def _insert(self, table: Table, arrivals: Sequence[_Arrival]) -> None:
+        present = rows.local_ids(self._session, table, [arrival.row.key for arrival in arrivals])
+        captured = fold.captured_keys(self._session, self._layout, [arrival.row for arrival in arrivals])
+        todo = {a.row.key: a for a in arrivals if a.row.key not in present and a.row not in captured}
+        placed = self._with_parents(table, todo)
+        self._insert_halves(table, todo, placed)
+
+    def _with_parents(self, table: Table, todo: Mapping[str, _Arrival]) -> dict[str, list[Scalar]]:
+        """Values with the parents' local ids, of rows all of whose parents are here and not being written."""
+        placed = {key: list(arrival.values) for key, arrival in todo.items()}
+        for field in table.references:
+            assert field.reference is not None
+            parent, index = self._layout.tables[field.reference], table.entity.columns.index(field.name)
+            wanted = {str(values[index]) for values in placed.values() if values[index] is not None}
+            ids = rows.local_ids(self._session, parent, wanted)
+            held = sets.lock_parents(self._session, parent, set(ids.values()))
+            for key, values in list(placed.items()):
+                local_id = ids.get(str(values[index]))
+                if values[index] is not None and local_id not in held:
+                    del placed[key]
+                elif values[index] is not None:
+                    values[index] = local_id
+        return placed
+
+    def _insert_halves(
+        self, table: Table, todo: Mapping[str, _Arrival], placed: Mapping[str, Sequence[Scalar]]
+    ) -> None:
+        """Insert rows; where the database refuses some, halves find them."""
+        if not placed:
+            return
+        try:
+            with self._session.savepoint():
+                sets.insert(self._session, table, placed)
+                ids = rows.local_ids(self._session, table, list(placed))
+                if taken := sets.namesakes(self._session, self._layout, table, list(ids.values())):
+                    raise _Refused(taken)
+        except _Refused as error:
+            left = {key: values for key, values in placed.items() if ids[key] not in error.ids}
+            self._insert_halves(table, todo, left)
+        except pymysql.Error as error:
+            if is_deadlock(error) or is_gone(error):
+                raise
+            if len(placed) > 1 and not is_lock_error(error):
+                keys = list(placed)
+                for half in (keys[: len(keys) // 2], keys[len(keys) // 2 :]):
+                    self._insert_halves(table, todo, {key: placed[key] for key in half})
+        else:
+            written = {ids[key]: todo[key] for key in placed}
+            self._keep(written, altered=set(self._differences(table, written)))
+
+    # Versions
+
+    def _differences(self, table: Table, targets: Mapping[int, _Arrival]) -> dict[int, frozenset[str]]:
+        values = {local_id: target.values for local_id, target in targets.items()}
+        return sets.differences(self._session, self._layout, table, values)
+
+    def _keep(self, written: Mapping[int, _Arrival], *, altered: Collection[int]) -> None:
+        """Note the versions of rows; with values where the database has made others of them."""
+        for local_id, arrival in written.items():
+            complete = local_id in altered
+            origin = Origin(self._context.source, self._context.incarnation, arrival.lsn) if arrival.lsn else None
+            text = plain.encode(arrival.state, values=complete)
+            self._new.append(VersionText(arrival.row, text, complete, alive=True, origin=origin))
+            self._done.add(arrival.row)
+
+    def _number(self) -> None:
+        if not self._new:
+            return
+        # In the order of the source, in which parents come first.
+        place = {version.row: version.origin.lsn if version.origin else 0 for version in self._new}
+        self._new.sort(key=lambda version: place[version.row])
+        self._outcome.head = versions.write_texts(self._session, self._layout, self._new)
+        incarnations.witness(self._session, self._layout, lsn=self._outcome.head)
+        changed = [version.row for version in self._new]
+        self._outcome.changed += len(changed)
+        self._outcome.shown += changed
+        self._outcome.woken += parked.waiting_for(self._session, self._layout, changed)
+
+
+def _values(table: Table, state: Plain) -> tuple[Scalar, ...] | None:
+    """The columns of a state; None if it has other fields than the entity, or is removed without a deletion."""
+    if len(state.registers) != len(table.entity.fields):
+        return None
+    found: list[Scalar] = []
+    for field in table.entity.fields:
+        register = state.registers.get(field.name)
+        if register is None:
+            return None
+        value = register[2]
+        if field.is_group != (type(value) is list) or (value is not None and field.name == table.entity.removed):
+            return None
+        found += value if field.is_group else (value,)
+    return tuple(found) if len(found) == len(table.entity.columns) else None
+
+
+def _fits(table: Table, state: Plain, fields: Iterable[str]) -> bool:
+    """Tell whether values can be written; if not, the general way says what is wrong with them."""
+    for name in fields:
+        value = state.registers[name][2]
+        if table.entity.field(name).problem(tuple(value) if type(value) is list else value) is not None:
+            return False
+    return True
+
+
+def _columns_of(table: Table, fields: Collection[str]) -> frozenset[str]:
+    return frozenset(column.name for field, column in sets.columns(table) if field.name in fields)
+
+
+def _by_columns(table: Table, held: Mapping[int, _Update]) -> dict[tuple[Column, ...], dict[int, tuple[Scalar, ...]]]:
+    """What to write, by the columns that change."""
+    columns = sets.columns(table)
+    places: dict[tuple[str, ...], list[int]] = {}
+    found: dict[tuple[Column, ...], dict[int, tuple[Scalar, ...]]] = {}
+    for local_id, update in held.items():
+        if not update.fields:
+            continue
+        if update.fields not in places:
+            places[update.fields] = [n for n, (field, _) in enumerate(columns) if field.name in update.fields]
+        place = places[update.fields]
+        values = tuple(update.arrival.values[index] for index in place)
+        found.setdefault(tuple(columns[index][1] for index in place), {})[local_id] = values
+    return found
+
+
+def _changeable(table: Table) -> frozenset[str]:
+    """Fields of rows that are here whose change concerns no other row."""
+    entity = table.entity
+    names = {name.split(".")[0] for unique in entity.unique for name in unique.columns}
+    names |= {entity.tree.parent, entity.tree.name} if entity.tree is not None else set()
+    return frozenset(
+        field.name
+        for field in entity.fields
+        if field.reference is None
+        and field.shared is None
+        and not any(column.name in names or column.name == entity.removed for column in field.columns)
+    )
