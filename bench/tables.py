@@ -2,7 +2,7 @@
 
 import json
 import tomllib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,7 @@ from bench.results import DIRECTORY
 ROOT = Path(__file__).parents[1]
 PAGE, PLOT, README = ROOT / "docs/benchmarks.md", ROOT / "docs/benchmarks.svg", ROOT / "README.md"
 TRIED = Path(__file__).parent / "tried.toml"
-REPLICATION = DIRECTORY / "replication.json"
+REPLICATION = "replication.json"
 BEGIN, END = "<!-- figures: written by `python -m bench.tables` -->\n", "<!-- end of figures -->\n"
 HEAD = """\
 # Benchmarks
@@ -27,7 +27,8 @@ as missed, with what was tried; a figure without a goal is there for comparison.
 
 def page() -> str:
     """The whole page."""
-    return "\n".join([HEAD, *(part for path in sorted(DIRECTORY.glob("*.json")) for part in _section(path))])
+    paths = sorted(DIRECTORY.glob("*.json"), key=lambda path: (path.name != REPLICATION, path))
+    return "\n".join([HEAD, *(part for path in paths for part in _section(path))])
 
 
 def table(rows: Sequence[Mapping[str, Any]]) -> str:
@@ -51,14 +52,33 @@ def text_table(rows: Sequence[Mapping[str, Any]]) -> str:
 def _section(path: Path) -> Iterator[str]:
     rows = json.loads(path.read_text())
     yield f"## {path.stem.replace('_', ' ').capitalize()}\n"
-    if path == REPLICATION:
+    if path.name == REPLICATION:
         yield f"![measured, as a multiple of what it stands beside]({PLOT.name})\n"
     yield table(rows)
     yield ""
     yield from _missed(rows, tomllib.loads(TRIED.read_text()))
-    runs = {(row["command"], row["machine"]): row["date"] for row in rows}
-    yield "\n".join(f"- `{command}`: {machine}, {date}" for (command, machine), date in runs.items())
+    commands = list(dict.fromkeys(row["command"] for row in rows))
+    yield "\n".join(f"- `{command}`: {_when(row for row in rows if row['command'] == command)}" for command in commands)
     yield ""
+
+
+def _when(rows: Iterable[Mapping[str, Any]]) -> str:
+    """The machines, how busy they were, and from when to when."""
+    found: dict[tuple[str, str], tuple[set[int], set[str]]] = {}
+    for row in rows:
+        machine, _, load = row["machine"].partition(", load ")
+        day, time, _ = row["date"].split()
+        loads, times = found.setdefault((machine, day), (set(), set()))
+        loads.add(int(load))
+        times.add(time)
+    return "; ".join(
+        f"{machine}, load {_span(loads)}, {day} {_span(times)} UTC" for (machine, day), (loads, times) in found.items()
+    )
+
+
+def _span(values: "set[int] | set[str]") -> str:
+    least, most = min(values), max(values)
+    return str(least) if least == most else f"{least} to {most}"
 
 
 def readme(text: str, rows: Sequence[Mapping[str, Any]]) -> str:
@@ -66,8 +86,7 @@ def readme(text: str, rows: Sequence[Mapping[str, Any]]) -> str:
     before, rest = text.split(BEGIN)
     _, after = rest.split(END)
     shown = [row for row in rows if row["holds"] is not None]
-    runs = sorted({f"{row['machine']}, {row['date']}" for row in shown})
-    return f"{before}{BEGIN}\n{table(shown)}\n\nMeasured on: {'; '.join(runs)}.\n\n{END}{after}"
+    return f"{before}{BEGIN}\n{table(shown)}\n\nMeasured on: {_when(shown)}.\n\n{END}{after}"
 
 
 def _missed(rows: Sequence[Mapping[str, Any]], tried: Mapping[str, str]) -> Iterator[str]:
@@ -106,7 +125,7 @@ def _value(value: float | None, unit: str) -> str:
 
 if __name__ == "__main__":
     PAGE.write_text(page())
-    measured = json.loads(REPLICATION.read_text())
+    measured = json.loads((DIRECTORY / REPLICATION).read_text())
     PLOT.write_text(plot.svg(measured))
     README.write_text(readme(README.read_text(), measured))
     print(text_table(measured))

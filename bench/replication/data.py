@@ -1,5 +1,6 @@
 """The data set, made inside a server in seconds and alike each time, and the writes that are measured."""
 
+import contextlib
 from dataclasses import dataclass
 
 from contract.agent.databases import Database
@@ -66,18 +67,38 @@ def fill(database: Database, size: Size) -> None:
 
 
 def update_users(
-    server: MariaDBServer, schema: str, *, users: int, count: int, first: int = 0, column: str = "firstname", value: str
-) -> None:
-    """Update ``count`` users, each in a transaction of its own; different ones for ranges that do not overlap."""
+    server: MariaDBServer,
+    schema: str,
+    *,
+    users: int,
+    count: int,
+    first: int = 0,
+    column: str = "firstname",
+    value: str,
+    clock_ahead_s: float = 0,
+) -> str:
+    """Update ``count`` users, each in a transaction of its own; different ones for ranges that do not overlap.
+
+    Returns the time at which the server's clock says that it was done.
+    """
     statement = f"UPDATE `user` SET {column} = CONCAT('{value}', k) WHERE uuid = {_uuid_of('user', _nth(users))};"
-    with server.admin_connection(schema) as session, session.cursor() as cursor:
+    with contextlib.closing(server.admin_connection(schema)) as session, session.cursor() as cursor:
+        if clock_ahead_s:
+            cursor.execute("SET timestamp = UNIX_TIMESTAMP(NOW(6)) + %s", (clock_ahead_s,))
         cursor.execute(
             f"BEGIN NOT ATOMIC FOR k IN {first + 1} .. {first + count} DO {statement} END FOR; END"
         )  # in the server, so that the client costs nothing
+        cursor.execute("SELECT UTC_TIMESTAMP(6)")
+        return str((cursor.fetchone() or ("",))[0])
+
+
+def nth_user(k: int, users: int) -> int:
+    """The number of the user that the ``k``-th write of a run changes."""
+    return 1 + (k * STEP) % users
 
 
 def _nth(users: int) -> str:
-    """SQL: the number of the user that the ``k``-th write of a run changes."""
+    """The same in SQL."""
     if users % STEP == 0:
         raise ValueError(f"{users} users is a multiple of {STEP}: choose another scale")
     return f"(1 + (k * {STEP}) MOD {users})"

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 import pymysql
 from pymysql.constants import ER
 
-from bench.replication.data import STEP, user_uuid
+from bench.replication.data import nth_user, user_uuid
 from contract.mariadb import MariaDBServer
 
 
@@ -57,7 +57,7 @@ class Writer:
             thread.join()
 
     def _write(self, cursor: "pymysql.cursors.Cursor", number: int, load: Load) -> None:
-        user = 1 + (self.first + number) * STEP % self.users
+        user = nth_user(self.first + number, self.users)
         began = time.perf_counter()
         try:
             cursor.execute(

@@ -87,6 +87,16 @@ class MariaDBServer:
         """End the process as a crash would."""
         self._end(signal.SIGKILL)
 
+    @contextlib.contextmanager
+    def silent(self) -> Iterator[None]:
+        """Inside the block the server is there and does not answer."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            self._process.send_signal(signal.SIGCONT)
+
     def restart(self) -> None:
         self.stop()
         self.start()

@@ -43,6 +43,16 @@ def test_what_was_tried_stands_below_a_missed_goal_and_nowhere_else(tmp_path, mo
     assert "never shown" not in text
 
 
+def test_runs_of_one_command_are_told_in_one_line():
+    row = Figure("copy", 9, "s", goal=8).row()
+    rows = [
+        row | {"machine": "2 cores, load 5", "date": "2026-11-25 01:52 UTC"},
+        row | {"machine": "2 cores, load 12", "date": "2026-11-25 01:41 UTC"},
+    ]
+    text = tables.readme(f"{tables.BEGIN}{tables.END}", rows)
+    assert "Measured on: 2 cores, load 5 to 12, 2026-11-25 01:41 to 01:52 UTC." in text
+
+
 def test_the_readme_keeps_its_text_around_the_figures():
     rows = [Figure("copy", 9, "s", goal=8).row(), Figure("for information", 1, "s").row()]
     text = tables.readme(f"before\n{tables.BEGIN}stale{tables.END}after\n", rows)
