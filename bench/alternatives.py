@@ -14,7 +14,7 @@ from bench import galera
 from bench.replication.bed import Bed, bed, tell
 from bench.replication.data import Size, nth_user, update_users, user_uuid
 from bench.replication.native import SCHEMA, GtidReplication
-from bench.replication.regions import conflicts
+from bench.replication.regions import applied, conflicts
 from bench.replication.servers import run
 from bench.results import Figure, record
 from bench.tables import text_table
@@ -22,6 +22,7 @@ from contract.mariadb import MariaDBServer
 
 SIZE = Size(domains=10, accounts=1000, users=1000, updates=0)
 ROWS = 200  # of each kind
+WRITES = 10  # to each row while the other region is away
 NAME = "alternatives"
 SKEW_S = 3600
 
@@ -47,7 +48,8 @@ async def _run() -> list[Figure]:
         native = await _two_way(made)
         ours = await _ours(made)
         clocks = await _clocks(made)
-    return [*native, *ours, *clocks]
+        backlog = await _backlog(made)
+    return [*native, *ours, *clocks, *backlog]
 
 
 # --- both sides write while they are apart ----------------------------------------------------------------------------
@@ -154,6 +156,33 @@ async def _clocks(made: Bed) -> list[Figure]:
 def _lost_by_timestamp(written: Mapping[str, Sequence[str]]) -> int:
     """How many writes that came after others would give way to them, by the time that their server's clock showed."""
     return sum(after < before for before, after in zip(written["before"], written["after"], strict=True))
+
+
+# --- what waits while a region is away --------------------------------------------------------------------------------
+
+
+async def _backlog(made: Bed) -> list[Figure]:
+    """Rows that wait to be sent after each was written many times, beside the messages that a queue would keep."""
+    await made.regions.resting()
+    for number in range(WRITES):
+        await asyncio.to_thread(
+            update_users, made.servers[0], made.schema, users=SIZE.users, count=ROWS, value=f"{number}-"
+        )
+    await made.regions.folded(limit_s=made.limit_s)
+    one, two = made.regions.databases
+    waiting = one.run(f"SELECT COUNT(*) FROM `{one.schemas.sync}`.row_version WHERE lsn > %s", applied(two, source=1))[
+        0
+    ][0]
+    return [
+        Figure(
+            f"ours: rows to send after {WRITES} writes to each of {ROWS}",
+            int(waiting),
+            "rows",
+            goal=ROWS,
+            beside="messages of a queue",
+            theirs=WRITES * ROWS,
+        )
+    ]
 
 
 if __name__ == "__main__":
