@@ -28,7 +28,9 @@ class EntityPolicy(Manifest):
     """How one entity is exchanged; what is absent follows spec.conflicts or the catalog."""
 
     name: EntityName = Field(description="Name of the entity, as in the catalog.")
-    mode: Literal["Sync", "Off"] = Field(default="Sync", description="Whether the entity is exchanged.")
+    mode: Literal["Sync", "Off"] = Field(
+        default="Sync", description="Off: rows of the entity are neither taken nor served."
+    )
     rule: RuleName | None = Field(default=None, description="How concurrent changes of a field are settled.")
     delete_rule: DeleteRule | None = Field(
         default=None, description="How a delete against a concurrent update is settled."

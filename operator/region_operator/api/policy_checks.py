@@ -3,7 +3,7 @@
 Entities are data: what exists is an argument, so that a policy is judged by the catalog of the running version.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
@@ -25,11 +25,13 @@ class EntityFields:
         names: all fields and field groups that travel.
         ordered: those with an order of values (numbers, times), for rules Max and Min.
         ranked: those with an order of restriction (state), for rule MostRestrictive.
+        parents: entities that a row cannot be without.
     """
 
     names: frozenset[str]
     ordered: frozenset[str] = frozenset()
     ranked: frozenset[str] = frozenset()
+    parents: frozenset[str] = frozenset()
 
     def inapplicable(self, rule: RuleName) -> list[str]:
         """Fields that cannot follow the rule."""
@@ -47,6 +49,7 @@ def check_policy(spec: SyncPolicySpec, *, entities: Mapping[str, EntityFields], 
     """
     for place, entity in enumerate(spec.entities or ()):
         _check_entity(f"spec.entities[{place}]", entity, entities)
+    _check_left_out(spec.entities or (), entities)
     for name, fields in sorted(entities.items()):
         _check_rule("spec.conflicts.rule", spec.conflicts.rule, name, fields)
     if spec.partition.evidence_max_age_seconds < 2 * poll_seconds:
@@ -82,6 +85,19 @@ def _check_entity(path: str, entity: EntityPolicy, entities: Mapping[str, Entity
             )
         if field.name in known.inapplicable(field.rule):
             raise _not_applicable(f"{path}.fields[{place}].rule", field.rule, f"{entity.name}.{field.name}")
+
+
+def _check_left_out(policies: Sequence[EntityPolicy], entities: Mapping[str, EntityFields]) -> None:
+    """Children of rows that never come would wait for ever."""
+    off = {entity.name: place for place, entity in enumerate(policies) if entity.mode == "Off"}
+    for name, fields in sorted(entities.items()):
+        missing = sorted(fields.parents & off.keys()) if name not in off else []
+        if missing:
+            raise InvalidInput(
+                field=f"spec.entities[{off[missing[0]]}].mode",
+                problem=f"{name} cannot be without {missing[0]}, which is left out",
+                remedy=f"set mode Off for {name} too",
+            )
 
 
 def _check_rule(path: str, rule: RuleName, entity: str, fields: EntityFields) -> None:

@@ -41,7 +41,6 @@ def _(spec: SyncPolicySpec) -> list[str]:
 def _of_entity(entity: EntityPolicy) -> list[str]:
     """An entity is exchanged by all regions with all, as long as agents cannot hold one back."""
     asked = {
-        "mode": entity.mode == "Off",
         "uniqueClash": entity.unique_clash in UNSUPPORTED_CLASHES,
     }
     return [field for field, is_asked in asked.items() if is_asked]

@@ -15,6 +15,10 @@ PARKING_FULL: Final = "ParkingFull"
 """Reason of a store that takes no further page, because too many rows of the peer wait here already."""
 
 
+CURSOR_MOVED: Final = "CursorMoved"
+"""Reason of a store that stands elsewhere than the page was asked for: it has to be read again from there."""
+
+
 @dataclass(frozen=True, slots=True)
 class RowKey:
     """The name of a row in all regions."""
@@ -81,6 +85,7 @@ class FeedPage:
         age_ms: age, by the sender's clock, of its oldest change beyond the cursor that was asked with; 0 = none.
         remaining_age_ms: the same beyond ``next``.
         rewound: the asker's cursor proves that the sender lost commits; rows is empty, go on from ``next``.
+        asked: the cursor it was asked with, by its receiver; None = it may be applied wherever the link stands.
     """
 
     source: int
@@ -92,6 +97,7 @@ class FeedPage:
     age_ms: int = 0
     remaining_age_ms: int = 0
     rewound: bool = False
+    asked: Cursor | None = None
 
     @property
     def incarnation(self) -> str:

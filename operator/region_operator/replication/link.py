@@ -9,12 +9,20 @@ anew under a throttle, while ``LinkFacts`` remembers how it stands.
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 from region_operator.api.agent import LinkLimits, LinkReason
 from region_operator.errors import InvalidInput, Refused, Unavailable
-from region_operator.replication.feed import PARKING_FULL, ApplyOutcome, FeedPage, FeedRequest, FetchedRows, RowKey
+from region_operator.replication.feed import (
+    CURSOR_MOVED,
+    PARKING_FULL,
+    ApplyOutcome,
+    FeedPage,
+    FeedRequest,
+    FetchedRows,
+    RowKey,
+)
 from region_operator.replication.link_facts import LinkFacts
 from region_operator.replication.model.lag import START, Cursor, History
 
@@ -86,7 +94,10 @@ class Link:
         except Refused as error:
             if error.reason == "PeeringWasLeft" and self._configuration.leave_at is not None:
                 return  # the peer has finished leaving, and does so only once we had all it had
-            self._broken("ApplyFailed" if error.reason == PARKING_FULL else "PeerRefused", f"{error.reason}: {error}")
+            self._broken(
+                "ApplyFailed" if error.reason in (PARKING_FULL, CURSOR_MOVED) else "PeerRefused",
+                f"{error.reason}: {error}",
+            )
             raise
         except InvalidInput as error:
             self._broken("PeerRefused", str(error))
@@ -114,6 +125,7 @@ class Link:
             )
             page = await self._peer.feed(request, applied=cursor, wait=wait, facts=self._facts)
             self._check(page)
+            page = replace(page, asked=cursor)
             self._facts.backlog(pending=max(0, page.head - cursor.lsn), oldest_age_ms=page.age_ms)
             if page.rows or page.rewound or page.next != cursor:
                 cursor = await self._take(page)

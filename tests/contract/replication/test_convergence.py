@@ -98,7 +98,6 @@ def test_renaming_a_domain_moves_everything_below_it(two: tuple[Region, Region])
     [
         {"unique_clash": "Rename"},
         {"unique_clash": "Adopt"},
-        {"entities": [{"name": "user", "mode": "Off"}]},
     ],
 )
 def test_rules_that_are_not_carried_out_yet_are_refused_not_ignored(region: Region, rules: dict) -> None:

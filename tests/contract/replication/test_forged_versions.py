@@ -98,6 +98,9 @@ def test_counters_that_nobody_can_have_reached_are_refused(two: tuple[Region, Re
         assert high != text
         there.store.apply_rows(1, FetchedRows(1, (Incarnation("f" * 16, 1),), (FeedRow(1, "account", "acme", high),)))
         assert [row.reason for row in there.store.parked()] == [reason]
+    new = text.replace('"acme"', '"new"').replace("[1,0,", f"[{2**53 - 1},0,").replace("[[0,1]]", f"[[0,{2**53 - 1}]]")
+    there.store.apply_rows(1, FetchedRows(1, (Incarnation("f" * 16, 1),), (FeedRow(2, "account", "new", new),)))
+    assert {row.row.key: row.reason for row in there.store.parked()}["new"] == "ForgedVersion"
     there.sql("UPDATE account SET network_domain = 'still written' WHERE uuid = 'acme'")
     there.fold()
     assert there.store.status().history_intact == "Continuous"

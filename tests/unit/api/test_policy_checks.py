@@ -6,7 +6,7 @@ from region_operator.errors import InvalidInput
 
 ENTITIES = {
     "account": EntityFields(frozenset({"name", "state"}), ranked=frozenset({"state"})),
-    "event": EntityFields(frozenset({"level"}), ordered=frozenset({"level"})),
+    "event": EntityFields(frozenset({"level"}), ordered=frozenset({"level"}), parents=frozenset({"account"})),
 }
 
 
@@ -29,6 +29,7 @@ def check(**spec):
             "spec.entities[0].fields[0].rule",
             "RuleNotApplicable",
         ),
+        ({"entities": [{"name": "account", "mode": "Off"}]}, "spec.entities[0].mode", "InvalidInput"),
         ({"conflicts": {"rule": "Min"}}, "spec.conflicts.rule", "RuleNotApplicable"),
         ({"partition": {"evidenceMaxAgeSeconds": 9}}, "spec.partition.evidenceMaxAgeSeconds", "InvalidInput"),
         ({"scan": {"cron": "61 1 * * *"}}, "spec.scan.cron", "InvalidCron"),
@@ -50,6 +51,8 @@ def test_what_cannot_be_acted_on_is_refused_by_field_and_reason(spec, field, rea
         {},
         {"entities": [{"name": "account", "fields": [{"name": "state", "rule": "MostRestrictive"}]}]},
         {"entities": [{"name": "event", "rule": "Max"}]},
+        {"entities": [{"name": "event", "mode": "Off"}]},
+        {"entities": [{"name": "event", "mode": "Off"}, {"name": "account", "mode": "Off"}]},
         {"scan": {"cron": "0 1 * * SUN", "timeZone": "Europe/Berlin"}},
     ],
 )

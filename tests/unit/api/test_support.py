@@ -16,6 +16,7 @@ REGIONS = [{"name": "a"}, {"name": "b"}]
         (RegionPeeringSpec.model_validate({"regions": REGIONS, "mode": "Plan"}), ["spec.mode"]),
         (SyncPolicySpec(), []),
         (SyncPolicySpec.model_validate({"conflicts": {"retentionDays": 1}, "parking": {"maxRows": 1}}), []),
+        (SyncPolicySpec.model_validate({"entities": [{"name": "user", "mode": "Off", "acceptFrom": [1]}]}), []),
         (SyncPolicySpec.model_validate({"conflicts": {"uniqueClash": "Adopt"}}), ["spec.conflicts.uniqueClash"]),
         (
             SyncPolicySpec.model_validate(

@@ -20,6 +20,7 @@ def _fields(entity: Entity) -> EntityFields:
         names=frozenset(field.name for field in entity.fields),
         ordered=frozenset(f.name for f in entity.fields if not f.is_group and f.columns[0].kind in numbers),
         ranked=frozenset(field.name for field in entity.fields if field.severity),
+        parents=frozenset(entity.references.values()) - {entity.name},
     )
 
 

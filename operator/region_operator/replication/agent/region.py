@@ -130,7 +130,9 @@ class LocalRegion:
         await self._run(self._writers, self._store.store_configuration, configuration)
 
     async def set_rules(self, rules: Mapping[str, EntityRuleSet]) -> int:
-        return await self._run(self._writers, self._store.set_rules, rules)
+        changed = await self._run(self._writers, self._store.set_rules, rules)
+        self.head_moved.ring()  # rows of an entity that is served again
+        return changed
 
     def use_parking(self, links: Sequence[Link]) -> None:
         """Retry parked rows as the most patient of the links asks for; each link has its own limit of rows."""

@@ -30,7 +30,16 @@ def rule_sets(entities: Iterable[Entity], rules: Rules) -> dict[str, EntityRuleS
                 remedy=f"use one of {', '.join(sorted(known))}",
                 reason="UnknownEntity",
             )
-    return {entity.name: rule_set(entity, rules) for entity in entities}
+    made = {entity.name: rule_set(entity, rules) for entity in entities}
+    for entity in entities:
+        missing = sorted(parent for parent in entity.references.values() if not made[parent].synced)
+        if missing and made[entity.name].synced:
+            raise InvalidInput(
+                field=f"entities[{[named.name for named in rules.entities].index(missing[0])}].mode",
+                problem=f"{entity.name} cannot be without {missing[0]}, which is left out",
+                remedy=f"set mode Off for {entity.name} too",
+            )
+    return made
 
 
 def rule_set(entity: Entity, rules: Rules) -> EntityRuleSet:

@@ -2,7 +2,8 @@
 
 import json
 
-from region_operator.replication.feed import StoredConfiguration
+from region_operator.errors import Refused
+from region_operator.replication.feed import CURSOR_MOVED, StoredConfiguration
 from region_operator.replication.model.lag import START, Cursor, History, Incarnation
 from region_operator.replication.store.connections import Session
 from region_operator.replication.store.layout import Layout
@@ -35,6 +36,14 @@ def cursor(session: Session, layout: Layout, source: int) -> tuple[Cursor, Histo
         return START, ()
     history = tuple(Incarnation(str(name), int(first)) for name, first in json.loads(row[2]))
     return Cursor(str(row[0]), int(row[1])), history
+
+
+def check_cursor(session: Session, layout: Layout, source: int, *, expected: Cursor) -> None:
+    """Raise Refused (``CursorMoved``) unless the link stands where its page was asked for."""
+    present, _ = cursor(session, layout, source)
+    if present != expected:
+        message = f"the link stood at {expected} and stands at {present} now; it begins again there"
+        raise Refused(reason=CURSOR_MOVED, message=message)
 
 
 def move_cursor(session: Session, layout: Layout, source: int, *, to: Cursor, history: History) -> None:

@@ -65,7 +65,6 @@ def check_rules(rules: Mapping[str, EntityRuleSet]) -> None:
     for name, rule in rules.items():
         unsupported = {
             "uniqueClash": rule.unique_clash is not UniqueClash.PARK,
-            "mode": not rule.synced,
         }
         for field, given in unsupported.items():
             if given:

@@ -54,7 +54,7 @@ def read(session: Session, layout: Layout, request: FeedRequest, *, region_id: i
 
 def read_rows(session: Session, layout: Layout, keys: Collection[RowKey], *, region_id: int) -> FetchedRows:
     """Read rows by key; what is not known, or not versioned yet, is left out."""
-    wanted = [row for row in keys if row.entity in layout.tables]
+    wanted = [row for row in keys if layout.exchanges(row.entity)]
     found = sorted(versions.load(session, layout, wanted).values(), key=lambda version: version.lsn)
     texts = _texts(session, layout, found)
     made = [FeedRow(v.lsn, v.row.entity, v.row.key, texts[v.row]) for v in found if v.row in texts]
@@ -103,7 +103,7 @@ def _is_echo(version: Version, request: FeedRequest) -> bool:
 
 def _texts(session: Session, layout: Layout, found: Sequence[Version]) -> dict[RowKey, str]:
     """States as text, without rows that have captured changes in this snapshot."""
-    known = [version for version in found if version.row.entity in layout.tables]
+    known = [version for version in found if layout.exchanges(version.row.entity)]
     dirty = fold.captured_keys(session, layout, [version.row for version in known])
     clean = [version for version in known if version.row not in dirty]
     texts = {version.row: version.text for version in clean if version.complete}

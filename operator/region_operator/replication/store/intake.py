@@ -25,10 +25,12 @@ class Item:
 
 
 def take_in(layout: Layout, rows: Iterable[FeedRow]) -> tuple[list[Item], dict[RowKey, Reason]]:
-    """Split rows into states and reasons to park them."""
+    """Split rows into states and reasons to park them; rows of entities that are left out are passed over."""
     items: dict[RowKey, Item] = {}
     refused: dict[RowKey, Reason] = {}
     for row in rows:
+        if row.entity in layout.left_out:
+            continue  # it stays with its source, which is read again when the entity is taken again
         # A name too long for our tables cannot be parked under itself; nothing of ours is called so.
         key = RowKey(row.entity[:ENTITY_LENGTH], row.key[:KEY_LENGTH])
         try:

@@ -65,11 +65,20 @@ class Table:
 
 @dataclass(frozen=True)
 class Layout:
-    """Everything the SQL of the store needs to know of names; parents first."""
+    """Everything the SQL of the store needs to know of names; parents first.
+
+    Attributes:
+        left_out: entities whose rows are neither taken from peers nor served to them.
+    """
 
     business: str
     sync: str
     tables: Mapping[str, Table]
+    left_out: frozenset[str] = frozenset()
+
+    def exchanges(self, entity: str) -> bool:
+        """True for an entity whose rows go to and come from peers."""
+        return entity in self.tables and entity not in self.left_out
 
     def own(self, table: str) -> str:
         """A table of ``region_sync``, quoted."""

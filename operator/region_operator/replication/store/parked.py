@@ -133,7 +133,11 @@ def waiting_for(session: Session, layout: Layout, rows: Collection[RowKey]) -> l
 
 
 def due(session: Session, layout: Layout, *, limit: int) -> list[Waiting]:
-    return _waiting(session, layout, "state = 'Parked' AND next_try <= UTC_TIMESTAMP(6)", (), limit=limit)
+    """Rows whose time has come; those of entities that are left out wait until they are taken again."""
+    left_out = sorted(layout.left_out)
+    exchanged = f" AND entity NOT IN ({marks(left_out)})" if left_out else ""
+    condition = f"state = 'Parked' AND next_try <= UTC_TIMESTAMP(6){exchanged}"
+    return _waiting(session, layout, condition, tuple(left_out), limit=limit)
 
 
 def reasons(session: Session, layout: Layout, rows: Collection[RowKey]) -> dict[RowKey, str]:

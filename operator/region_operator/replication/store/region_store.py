@@ -29,6 +29,7 @@ from region_operator.replication.store import (
     feed,
     fold,
     incarnations,
+    left_out,
     parked,
     rows,
 )
@@ -70,7 +71,8 @@ class RegionStore(People):
         """
         decisions.check_rules(rules)
         writer = Writer(address, region_id=region_id, rules=rules, mint=mint, catalog=CATALOG)
-        writer.write(lambda session: None)
+        off = {name for name, rule in rules.items() if not rule.synced}
+        writer.leave_out(off | writer.write(lambda session: left_out.known(session, writer.layout)))
         return cls(writer, Readers(address))
 
     @property
@@ -105,16 +107,28 @@ class RegionStore(People):
         """Use other rules from now on, also for rows in conflict; returns how many such rows were looked at again."""
         decisions.check_rules(rules)
         self._writer.rules = dict(rules)
+        self._leave_out(frozenset(name for name, rule in rules.items() if not rule.synced))
         self._writer.write(partial(parked.policy_changed, layout=self._layout))
         with self._readers.snapshot() as session:
             found = session.select(
                 f"SELECT DISTINCT entity, entity_key FROM {self._layout.own('conflict')} "
                 "WHERE state <> 'Closed' AND kind IN ('Value', 'Deletion')"
             )
-        keys = [RowKey(str(entity), str(key)) for entity, key in found]
+        keys = [RowKey(str(entity), str(key)) for entity, key in found if self._layout.exchanges(str(entity))]
         for piece in rows.chunks(keys, PIECE):
             self._writer.retry(self._writer.write(partial(self._show_again, keys=piece)).woken)
         return len(keys)
+
+    def _leave_out(self, entities: frozenset[str]) -> None:
+        """Leave these entities out; what peers and we have missed of others is put on its way again."""
+        before = self._writer.write(lambda session: left_out.known(session, self._layout))
+        self._writer.write(lambda session: left_out.remember(session, self._layout, entities))
+        self._writer.leave_out(entities)
+        until = self.head()
+        for entity in sorted(before - entities):
+            while self._writer.write(partial(left_out.send_again, layout=self._layout, entity=entity, until=until)):
+                pass
+        self._writer.write(lambda session: left_out.forget(session, self._layout, before - entities))
 
     def set_parking(self, parking: Parking) -> None:
         """Try parked rows at other intervals from now on."""
@@ -162,7 +176,7 @@ class RegionStore(People):
 
     def read_rows(self, keys: Sequence[RowKey]) -> FetchedRows:
         """Return the present states of rows a peer asks for by key; rows that are not known are left out."""
-        known = [row for row in keys if row.entity in self._layout.tables][:PIECE]
+        known = [row for row in keys if self._layout.exchanges(row.entity)][:PIECE]
         if known:
             self._writer.retry(self._writer.fold(known).woken)
         with self._readers.snapshot() as session:
@@ -194,7 +208,8 @@ class RegionStore(People):
         """Join a page into this region; cursor and data commit together, in pieces of some 200 rows.
 
         Raises:
-            Refused: ``ParkingFull``, as many rows of the source wait here as may; nothing of the page was taken.
+            Refused: ``ParkingFull``, as many rows of the source wait here as may, or ``CursorMoved``, the link stands
+                elsewhere than where the page was asked for; read it anew from there.
         """
         _check_source(source, page.source)
         total = Outcome()
@@ -202,9 +217,12 @@ class RegionStore(People):
             with self._readers.snapshot() as session:
                 parked.check_room(session, self._layout, source, parking=self._writer.parking)
         pieces = list(rows.chunks(page.rows, PIECE)) or [[]]
+        stands = page.asked
         for number, piece in enumerate(pieces, start=1):
             to = page.next if number == len(pieces) else replace(page.next, lsn=piece[-1].lsn)
-            self._collect(total, partial(self._apply_page, page=page, piece=piece, to=to))
+            part = replace(page, rows=tuple(piece), next=to, asked=stands)
+            self._collect(total, partial(self._apply_part, part=part))
+            stands = to if stands is not None else None
         return _outcome(total, received=len(page.rows), cursor=page.next)
 
     def apply_rows(self, source: int, rows_: FetchedRows) -> ApplyOutcome:
@@ -242,9 +260,11 @@ class RegionStore(People):
         add(total, outcome)
         add(total, self._writer.retry(outcome.woken))
 
-    def _apply_page(self, session: Session, *, page: FeedPage, piece: Sequence[FeedRow], to: Cursor) -> Outcome:
-        outcome = self._writer.apply(session, piece, source=page.source, incarnation=page.incarnation)
-        configuration.move_cursor(session, self._layout, page.source, to=to, history=page.history)
+    def _apply_part(self, session: Session, *, part: FeedPage) -> Outcome:
+        if part.asked is not None:
+            configuration.check_cursor(session, self._layout, part.source, expected=part.asked)
+        outcome = self._writer.apply(session, part.rows, source=part.source, incarnation=part.incarnation)
+        configuration.move_cursor(session, self._layout, part.source, to=part.next, history=part.history)
         return outcome
 
     def _apply_fetched(self, session: Session, *, fetched: FetchedRows, piece: Sequence[FeedRow]) -> Outcome:

@@ -5,6 +5,7 @@ incarnation    the history of incarnations: each with the first lsn it gave
 server_run     in memory: empty after a restart of the database server
 dirty          what the triggers captured and no fold has versioned yet
 row_version    per row its state; the values too where the business row cannot hold them (`complete`)
+left_out       entities that the policy leaves out, until what was missed is on its way again
 link_cursor    how far each peer has been applied
 parked         rows that are stored, but not visible yet, and why
 conflict       concurrent values and clashes of names, for people
@@ -66,6 +67,7 @@ _TABLES: Final = {
         from_lsn BIGINT UNSIGNED NULL,
         PRIMARY KEY (entity, entity_key),
         UNIQUE KEY i_row_version__lsn (lsn)""",
+    "left_out": f"entity VARCHAR(32) {_BINARY} NOT NULL PRIMARY KEY, since DATETIME(6) NOT NULL",
     "link_cursor": """
         source INT UNSIGNED NOT NULL PRIMARY KEY,
         incarnation CHAR(16) NOT NULL,

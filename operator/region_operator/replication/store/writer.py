@@ -1,6 +1,6 @@
 """The write lane of a region: takes the database, runs one transaction at a time, tries woken rows again."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import TypeVar
@@ -52,6 +52,10 @@ class Writer:
         self._tenure = replace(self._present(), last_lsn=max(head, self._present().last_lsn))
         return result
 
+    def leave_out(self, entities: Collection[str]) -> None:
+        """Neither take nor serve rows of these entities from now on."""
+        self.layout = replace(self.layout, left_out=frozenset(entities))
+
     def context(self, session: Session, *, source: int = 0, incarnation: str = "") -> Context:
         """What a transaction depends on; ``source`` and ``incarnation`` of the region whose rows are applied."""
         history = incarnations.history(session, self.layout)
@@ -95,7 +99,7 @@ class Writer:
         total, todo, tried = Outcome(), list(waiting), set[tuple[RowKey, int]]()
         while todo and len(tried) < MOST_RETRIES:
             one = todo.pop(0)
-            if (one.row, one.source) in tried:
+            if (one.row, one.source) in tried or not self.layout.exchanges(one.row.entity):
                 continue
             tried.add((one.row, one.source))
             outcome = self.write(partial(self._try_again, one=one))
@@ -123,12 +127,13 @@ class Writer:
     def _take(self, session: Session) -> None:
         schema = self._address.sync_schema
         incarnations.check_version(installed_version(session, schema))
-        self.layout = layout(
+        found = layout(
             self._catalog.values(),
             business_schema=self._address.business_schema,
             sync_schema=schema,
             well_known=load_well_known(session, schema),
         )
+        self.layout = replace(found, left_out=self.layout.left_out)
         self._tenure = incarnations.take(
             session, self.layout, region_id=self.region_id, mint=self._mint, before=self._tenure
         )

@@ -66,8 +66,15 @@ def test_numbers_are_compared_as_numbers():
 
 
 def test_an_entity_left_out_and_regions_not_accepted_are_part_of_the_rules():
-    rules = rule_sets(CATALOG.values(), policy(mode="Off", accept_from=[1, 2], delete_rule="UpdateWins"))
-    assert (rules["account"].synced, rules["account"].accept_from) == (False, frozenset({1, 2}))
-    assert rules["account"].delete_rule is DeleteRule.UPDATE_WINS
-    assert (rules["user"].synced, rules["user"].accept_from) == (True, None)
+    entities = [EntityRules(name="user", mode="Off", accept_from=[1, 2], delete_rule="UpdateWins")]
+    rules = rule_sets(CATALOG.values(), Rules(hash="", entities=entities))
+    assert (rules["user"].synced, rules["user"].accept_from) == (False, frozenset({1, 2}))
+    assert rules["user"].delete_rule is DeleteRule.UPDATE_WINS
+    assert (rules["account"].synced, rules["account"].accept_from) == (True, None)
     assert rules["user"].fields["state"].severity == USER.field("state").severity
+
+
+def test_what_others_refer_to_is_not_left_out_alone():
+    with pytest.raises(InvalidInput, match="user cannot be without account") as refused:
+        rule_sets(CATALOG.values(), policy(mode="Off"))
+    assert refused.value.field == "entities[0].mode"
