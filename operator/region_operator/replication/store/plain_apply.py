@@ -15,7 +15,6 @@ from region_operator.replication.catalog import Column
 from region_operator.replication.feed import FeedRow, RowKey
 from region_operator.replication.model import plain
 from region_operator.replication.model.origin import MOST_WRITES_AT_ONCE
-from region_operator.replication.model.origin import MOST_WRITES_AT_ONCE
 from region_operator.replication.model.plain import Plain
 from region_operator.replication.model.state import Scalar
 from region_operator.replication.store import fold, incarnations, parked, rows, sets, versions
@@ -82,7 +81,7 @@ class PlainApplication:
             state = plain.parse(row.state)
             if state is None or (state.entity, state.key) != (row.entity, row.key):
                 continue
-            if state.vector.highest() > MOST_WRITES_AT_ONCE:
+            if state.highest() > MOST_WRITES_AT_ONCE:
                 continue  # whether that can be is not judged here
             values = _values(table, state)
             if values is not None:
