@@ -21,7 +21,15 @@ HEAD = """\
 
 `make bench` measures all of this on the machine it runs on and draws this page again. A goal that was missed is shown
 as missed, with what was tried; a figure without a goal is there for comparison. Less is better, but for rates.
-`python -m bench.replication --help` measures some of it, or less of it; ratios are of one run on one machine.
+
+How the replication engine is measured (`bench/replication`): two MariaDB servers on loopback with the settings of a
+managed region (each commit flushed to disk, 1 GiB of buffer pool) and a binary log; two regions on them whose agents
+are programs of their own and speak mutual TLS and HTTP; and on the same servers, in another schema, what people would
+use instead. All of them share the machine, so a ratio says more than a time, and a busy machine shows in its load. A
+partition is links that are suspended, of MariaDB's replication `STOP SLAVE`; the clock runs from the moment at which
+they go on until both sides are equal, which is looked at row by row afterwards. `python -m bench.replication --only
+catch_up --scale 0.1` measures some of it, on less; scale 1 is 1,000 domains, 500,000 accounts, 500,000 users and
+100,000 updates.
 """
 
 

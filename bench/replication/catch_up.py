@@ -23,10 +23,10 @@ async def measure(bed: Bed) -> list[Figure]:
     ours_s = await partition(bed, "ours", lambda: update(bed, 0, count=count, value="ours"))
     in_order_s = await _natively(bed, threads=0)
     parallel_s = await _natively(bed, threads=THREADS)
-    name = "catch-up after a partition, one side changed"
+    name = "catch-up after a partition"
     both = [
         (name, "GTID replication", in_order_s),
-        (f"{name} (beside {THREADS} threads)", f"GTID replication, {THREADS} parallel threads", parallel_s),
+        (f"{name}, theirs by {THREADS} threads", f"GTID replication, {THREADS} parallel threads", parallel_s),
     ]
     return [
         Figure(title, round(ours_s, 2), "s", None, beside, round(theirs_s, 2), ratio_at_most=GOAL, size=updates)

@@ -1,4 +1,4 @@
-"""First copy into an empty region, beside mariadb-dump piped into mariadb."""
+"""First copy into an empty region, mutual TLS and HTTP included, beside mariadb-dump piped into mariadb."""
 
 import asyncio
 
@@ -11,17 +11,17 @@ GOAL = 0.8
 
 async def measure(bed: Bed) -> list[Figure]:
     rows = f"{bed.size.rows:,} rows"
-    plain_s = await _dump(bed, tls=False)
-    tell(f"mariadb-dump piped into mariadb: {plain_s:.1f} s")
-    tls_s = await _dump(bed, tls=True)
-    tell(f"the same over TLS: {tls_s:.1f} s")
+    first_s, first_tls_s = await _dump(bed, tls=False), await _dump(bed, tls=True)
+    # The first of all finds servers that have done nothing yet, so the better of two counts.
+    plain_s, tls_s = min(first_s, await _dump(bed, tls=False)), min(first_tls_s, await _dump(bed, tls=True))
+    tell(f"mariadb-dump piped into mariadb: {plain_s:.1f} s, over TLS {tls_s:.1f} s")
     ours_s = await bed.copy()
     tell(f"ours: {ours_s:.1f} s")
     source_mib, target_mib = bed.regions.peak_mib()
-    name = "first copy into an empty region, mutual TLS and HTTP included"
+    name = "first copy into an empty region"
     both = [
         (name, "mariadb-dump piped into mariadb", plain_s),
-        (f"{name} (beside TLS)", "mariadb-dump piped into mariadb, both over TLS", tls_s),
+        (f"{name}, theirs over TLS", "mariadb-dump piped into mariadb, both over TLS", tls_s),
     ]
     return [
         *(
