@@ -61,7 +61,7 @@ def _section(path: Path) -> Iterator[str]:
     rows = json.loads(path.read_text())
     yield f"## {path.stem.replace('_', ' ').capitalize()}\n"
     if path.name == REPLICATION:
-        yield f"![measured, as a multiple of what it stands beside]({PLOT.name})\n"
+        yield f"{_image(PLOT.name)}\n"
     yield table(rows)
     yield ""
     yield from _missed(rows, tomllib.loads(TRIED.read_text()))
@@ -94,7 +94,12 @@ def readme(text: str, rows: Sequence[Mapping[str, Any]]) -> str:
     before, rest = text.split(BEGIN)
     _, after = rest.split(END)
     shown = [row for row in rows if row["holds"] is not None]
-    return f"{before}{BEGIN}\n{table(shown)}\n\nMeasured on: {_when(shown)}.\n\n{END}{after}"
+    image = f"{_image(PLOT.relative_to(ROOT))}\n\n" if any(row["ratio"] for row in shown) else ""
+    return f"{before}{BEGIN}\n{image}{table(shown)}\n\nMeasured on: {_when(shown)}.\n\n{END}{after}"
+
+
+def _image(path: "str | Path") -> str:
+    return f"![measured, as a multiple of what it stands beside]({path})"
 
 
 def _missed(rows: Sequence[Mapping[str, Any]], tried: Mapping[str, str]) -> Iterator[str]:
