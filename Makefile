@@ -37,7 +37,7 @@ dev-down: $(STAMP)  ## end it (NAME=demo: the one that the demo left)
 
 run: $(STAMP)  ## the operator from the working tree against the current context
 	@OPERATOR_NAMESPACE=$${OPERATOR_NAMESPACE:-default} OPERATOR_POD_NAME=$$(hostname) \
-	OPERATOR_IMAGE=$${OPERATOR_IMAGE:-$$($(DEV) image)} $(BIN)/region-operator run
+	OPERATOR_IMAGE=$${OPERATOR_IMAGE:-$$($(DEV) image)} $(DEV) exec -- $(BIN)/region-operator run
 
 # Everything that takes long the first time: Debian packages, Kubernetes, helm, images. Says what it does.
 prepare: $(STAMP)

@@ -4,6 +4,7 @@ import json
 import os
 import signal
 import subprocess
+import sys
 import uuid
 from pathlib import Path
 
@@ -85,6 +86,11 @@ def pair(cluster, namespace, images, wait_for):
 def test_pods_find_each_other_by_name_and_write_to_volumes_without_being_root(cluster, pair):
     assert ask(cluster, pair, "left", "http://right") == "right"
     assert ask(cluster, pair, "right", f"http://left.{pair}.svc.cluster.local") == "left"
+
+
+def test_a_program_of_this_machine_reaches_services_by_their_names(cluster, pair):
+    look = f"import urllib.request as u; print(u.urlopen('http://left.{pair}/name', timeout=4).read().decode().strip())"
+    assert run(*cluster.beside_pods(), sys.executable, "-c", look).strip() == "left"
 
 
 def test_a_second_up_finds_the_cluster_that_runs(cluster):

@@ -1,9 +1,10 @@
-"""``python -m devcluster up|down|status|kubeconfig|load-image|cut|heal|link|unlink NAME…`` (see README.md)."""
+"""``python -m devcluster up|down|status|kubeconfig|load-image|exec|cut|heal|link|unlink NAME…`` (see README.md)."""
 
 import argparse
+import os
 import sys
 
-from devcluster import cluster, images, network, preload
+from devcluster import cluster, images, network, preload, sources
 from devcluster.cluster import Cluster
 from devcluster.toolchain import Unavailable
 
@@ -35,6 +36,8 @@ def _parser() -> argparse.ArgumentParser:
     load = command("load-image", "make images usable by Pods; without references: build and load this repository's")
     load.add_argument("refs", nargs="*", metavar="REF")
     commands.add_parser("image", help="print the reference of the operator's image of the present source")
+    inside = commands.add_parser("exec", help="run a program of this machine as if in a Pod of KUBECONFIG's cluster")
+    inside.add_argument("program", nargs=argparse.REMAINDER, metavar="-- PROGRAM")
     link = command("link", "join two clusters by a virtual WAN")
     link.add_argument("other")
     link.add_argument("--megabits", type=int, default=0, help="bandwidth in each direction (default: unlimited)")
@@ -76,6 +79,16 @@ def _load_image(options: argparse.Namespace) -> None:
     refs = options.refs or list(preload.build())
     Cluster.find(options.name).load(*refs)
     print("\n".join(refs))
+
+
+def _exec(options: argparse.Namespace) -> None:
+    """A cluster that is none of ours is what it is: then the program runs from here."""
+    program = [word for word in options.program if word != "--"]
+    found = sources.given()
+    if isinstance(found, Cluster):
+        os.environ["KUBECONFIG"] = str(found.peer_kubeconfig)
+        program = [*found.beside_pods(), *program]
+    os.execvp(program[0], program)
 
 
 def _image(options: argparse.Namespace) -> None:

@@ -79,6 +79,13 @@ class Cluster:
         """Start one of this machine's programs in the network of the node."""
         return subprocess.Popen([*self._entering("--net"), *command], **options)
 
+    def beside_pods(self) -> list[str]:
+        """What to put before a command of this machine, so that it reaches Pods, and Services by their names."""
+        file = self.directory / "resolv.conf"
+        file.write_text(f"nameserver {self.node_address}\nsearch svc.cluster.local cluster.local\noptions ndots:5\n")
+        names = f'mount --bind "{file}" /etc/resolv.conf && exec "$@"'
+        return [*self._entering("--net"), "unshare", "--mount", "sh", "-c", names, "sh"]
+
     def _entering(self, *namespaces: str) -> tuple[str, ...]:
         return ("nsenter", "--target", str(self._layout.pid("init")), *namespaces, "--")
 
