@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from memory_region.database import CREATED, Captured, Columns, Database, Server
 from region_operator.replication.catalog import Entity, Unique
 from region_operator.replication.catalog.identities import ROOT_DOMAIN, SYSTEM_ACCOUNT
+from region_operator.replication.catalog.roles import default_role
 from region_operator.replication.feed import RowKey
 from region_operator.replication.model import Scalar
 
@@ -57,7 +58,7 @@ class Cloud:
 
     def add_account(self, key: str, *, name: str | None = None, domain: str | None = None) -> None:
         names = {"account_name": name or key, "domain_id": domain or ROOT_DOMAIN}
-        self.insert("account", key, **names, type=0, role_id=4, state="enabled", created=CREATED)
+        self.insert("account", key, **names, type=0, role_id=default_role("User"), state="enabled", created=CREATED)
 
     def add_user(self, key: str, *, account: str, name: str | None = None, api_key: str | None = None) -> None:
         keys = {"api_key": api_key, "secret_key": f"secret of {api_key}" if api_key else None}

@@ -185,8 +185,7 @@ class Showing:
                 continue
             value = target.projection.values[definition.name]
             if definition.reference is None:
-                now = current[definition.columns[0].name] if current is not None else None
-                columns |= definition.arrives(value, current=now)
+                columns |= definition.arrives(value)
                 continue
             is_parent = entity.tree is not None and definition.name == entity.tree.parent
             key = target.parent_override if is_parent and target.parent_override is not None else value

@@ -215,6 +215,15 @@ class CertificateStatus(Wire):
     ca_fingerprints: list[str] = Field(default_factory=list)  # what this agent trusts now
 
 
+class EntityStatus(Wire):
+    """An entity with which something is the matter in this region; one of which nothing is said is exchanged whole."""
+
+    entity: str
+    reason: str  # CamelCase constant: TableMissing, ColumnMissing, ReferenceHeldBack, KeyMissing, ColumnAdded, ...
+    message: str  # what, and what to do
+    held_back: bool = True  # False: it is exchanged, but not all of it or not for long
+
+
 class AgentStatus(Wire):
     etag: str
     version: str
@@ -235,5 +244,6 @@ class AgentStatus(Wire):
     database_key_fingerprint: str = ""
     management: ManagementStatus = Field(default_factory=ManagementStatus)
     certificate: CertificateStatus = Field(default_factory=CertificateStatus)
+    entities: list[EntityStatus] = Field(default_factory=list)
     links: list[LinkStatus] = Field(default_factory=list)
     left_peerings: list[str] = Field(default_factory=list)  # uids whose leave is complete here

@@ -258,6 +258,16 @@ class StoredConfiguration:
 
 
 @dataclass(frozen=True, slots=True)
+class EntityFinding:
+    """What is the matter with an entity in this region; ``held_back``: no row of it is exchanged."""
+
+    entity: str
+    reason: str
+    message: str
+    held_back: bool = True
+
+
+@dataclass(frozen=True, slots=True)
 class StoreStatus:
     """Facts for the agent's status."""
 
@@ -268,3 +278,4 @@ class StoreStatus:
     captured: int = 0
     history_intact: str = "Continuous"
     database_version: str = ""
+    findings: tuple[EntityFinding, ...] = ()

@@ -1,13 +1,14 @@
 """Regions on a real server, prepared and opened; closed when the test ends."""
 
 import itertools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import pytest
 
 from contract.mariadb import MariaDBServer
 from contract.replication.regions import Region, default_rules
+from region_operator.replication.catalog import CATALOG, Entity
 
 
 @pytest.fixture
@@ -15,10 +16,22 @@ def make_region(mariadb: MariaDBServer) -> Iterator[Callable[..., Region]]:
     """``make_region(1)``: a fresh, seeded, prepared region with an opened store (``prepared=False``: neither)."""
     made: list[Region] = []
 
-    def make(region_id: int, *, prepared: bool = True, character_set: str = "utf8mb4", **rules: Any) -> Region:
+    def make(
+        region_id: int,
+        *,
+        prepared: bool = True,
+        character_set: str = "utf8mb4",
+        catalog: Mapping[str, Entity] = CATALOG,
+        **rules: Any,
+    ) -> Region:
         schemas = mariadb.fresh_schemas(character_set=character_set)
         region = Region(
-            region_id, mariadb, schemas, itertools.count(region_id * 0x1000000), rules=default_rules(**rules)
+            region_id,
+            mariadb,
+            schemas,
+            itertools.count(region_id * 0x1000000),
+            rules=default_rules(catalog, **rules),
+            catalog=catalog,
         )
         made.append(region)
         region.create_tables()

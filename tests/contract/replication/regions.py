@@ -2,7 +2,7 @@
 
 import contextlib
 import itertools
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -11,17 +11,27 @@ import pymysql
 from contract.mariadb import MariaDBServer, Schemas
 from region_operator.api.agent import Rules
 from region_operator.management.store import schema as business_schema
-from region_operator.replication.catalog import CATALOG, rule_sets
+from region_operator.replication.catalog import CATALOG, Entity, rule_sets
 from region_operator.replication.feed import ApplyOutcome, FeedPage, FeedRequest
 from region_operator.replication.store import install, users
 from region_operator.replication.store.connections import Address, connect
 from region_operator.replication.store.region_store import RegionStore
 
 AGENT_PASSWORD = "agent-secret"
+REFERENCES = {
+    "account_id": "account",
+    "project_account_id": "account",
+    "user_id": "user",
+    "role_id": "roles",
+    "project_id": "projects",
+    "template_id": "vm_template",
+    "source_template_id": "vm_template",
+    "start_id": "event",
+}
 
 
-def default_rules(**rules: Any) -> dict[str, Any]:
-    return rule_sets(CATALOG.values(), Rules(hash="test", **rules))
+def default_rules(catalog: Mapping[str, Entity] = CATALOG, **rules: Any) -> dict[str, Any]:
+    return rule_sets(catalog.values(), Rules(hash="test", **rules))
 
 
 @dataclass
@@ -33,6 +43,7 @@ class Region:
     schemas: Schemas
     mint: Iterator[int]
     rules: dict[str, Any] = field(default_factory=default_rules)
+    catalog: Mapping[str, Entity] = field(default_factory=lambda: CATALOG)
     store: RegionStore = field(init=False)
     writer: Any = field(init=False)
 
@@ -64,7 +75,8 @@ class Region:
         self.writer = self.server.admin_connection(self.schemas.business)
 
     def prepare(self) -> install.Installed:
-        installed = install.install(self.admin, region_id=self.id, mint=lambda: next(self.mint))
+        mint = lambda: next(self.mint)  # noqa: E731
+        installed = install.install(self.admin, region_id=self.id, mint=mint, catalog=self.catalog)
         session = connect(self.admin)
         try:
             users.create_user(session, name=self.agent.user, password=AGENT_PASSWORD)
@@ -74,7 +86,8 @@ class Region:
         return installed
 
     def open(self) -> None:
-        self.store = RegionStore.open(self.agent, region_id=self.id, rules=self.rules, mint=lambda: next(self.mint))
+        mint = lambda: next(self.mint)  # noqa: E731
+        self.store = RegionStore.open(self.agent, region_id=self.id, rules=self.rules, mint=mint, catalog=self.catalog)
 
     def reopen(self) -> None:
         self.store.close()
@@ -125,6 +138,42 @@ class Region:
             [key, name or key, api_key, f"secret of {api_key}" if api_key else None, account],
         )
 
+    def insert(self, table: str, **values: Any) -> None:
+        """Add a row; ``account_id="acme"`` is the local number of account acme, ``start_id="e-1"`` that of an event."""
+        places = {name: REFERENCES.get(name) if isinstance(value, str) else None for name, value in values.items()}
+        marks = ", ".join(
+            f"(SELECT r.id FROM `{table}` r WHERE r.uuid = %s)" if table else "%s" for table in places.values()
+        )
+        names = ", ".join(f"`{name}`" for name in values)
+        self.sql(f"INSERT INTO `{table}` ({names}) VALUES ({marks})", list(values.values()))
+
+    def add_role(self, key: str, *, name: str | None = None) -> None:
+        self.insert("roles", uuid=key, name=name or key, role_type="User")
+
+    def add_project(self, key: str, *, owner: str, name: str | None = None) -> None:
+        """A project with its account and its first member, as createProject makes them."""
+        name, account = name or key, f"account of {key}"
+        self.add_account(account, name=f"PrjAcct-{name}-1")
+        self.sql("UPDATE account SET type = 5, role_id = NULL WHERE uuid = %s", [account])
+        self.insert("projects", uuid=key, name=name, project_account_id=account, domain_id=1, state="Active")
+        self.insert(
+            "project_account", project_id=key, account_id=owner, project_account_id=account, account_role="Admin"
+        )
+
+    def add_template(self, key: str, *, account: str, **more: Any) -> None:
+        whole = {
+            "uuid": key, "unique_name": key, "name": key, "public": 0, "featured": 0, "type": "USER", "hvm": 1,
+            "bits": 64, "format": "QCOW2", "created": "2026-01-01 00:00:00", "account_id": account, "guest_os_id": 7,
+        }  # fmt: skip
+        self.insert("vm_template", **{**whole, **more})
+
+    def add_event(self, key: str, *, account: str, user: str, start: str | int = 0, **more: Any) -> None:
+        whole = {
+            "uuid": key, "type": "USER.CREATE", "description": key, "user_id": user, "account_id": account,
+            "domain_id": 1, "created": "2026-01-01 00:00:00", "level": "INFO", "start_id": start,
+        }  # fmt: skip
+        self.insert("event", **{**whole, **more})
+
     def value(self, table: str, key: str, column: str) -> Any:
         rows = self.sql(f"SELECT `{column}` FROM `{table}` WHERE uuid = %s", [key])
         return rows[0][0] if rows else None
@@ -148,13 +197,48 @@ class Region:
             ),
             "account": self.sql(
                 "SELECT IF(a.`default`, a.account_name, a.uuid), a.account_name, a.type, IF(d.id = 1, 'ROOT', d.uuid), "
-                "a.state, a.network_domain, a.role_id FROM account a LEFT JOIN domain d ON d.id = a.domain_id "
+                "a.state, a.network_domain, IF(r.is_default, r.name, r.uuid) FROM account a "
+                "LEFT JOIN domain d ON d.id = a.domain_id LEFT JOIN roles r ON r.id = a.role_id "
                 "WHERE a.removed IS NULL ORDER BY 1"
             ),
             "user": self.sql(
                 "SELECT u.uuid, u.username, u.password, a.uuid, u.firstname, u.lastname, u.email, u.state, u.api_key, "
                 "u.secret_key, u.timezone FROM user u JOIN account a ON a.id = u.account_id "
                 "WHERE u.removed IS NULL AND NOT u.`default` ORDER BY 1"
+            ),
+            "roles": self.sql(
+                "SELECT uuid, name, role_type, description, removed FROM roles WHERE NOT is_default ORDER BY 1"
+            ),
+            "role_permissions": self.sql(
+                "SELECT p.uuid, r.uuid, p.rule, p.permission, p.sort_order FROM role_permissions p "
+                "JOIN roles r ON r.id = p.role_id WHERE NOT r.is_default ORDER BY 1"
+            ),
+            "account_details": self.sql(
+                "SELECT a.uuid, d.name, d.value FROM account_details d "
+                "JOIN account a ON a.id = d.account_id ORDER BY 1, 2"
+            ),
+            "projects": self.sql(
+                "SELECT p.uuid, p.name, a.uuid, IF(d.id = 1, 'ROOT', d.uuid), p.state FROM projects p "
+                "JOIN account a ON a.id = p.project_account_id JOIN domain d ON d.id = p.domain_id ORDER BY 1"
+            ),
+            "project_account": self.sql(
+                "SELECT p.uuid, a.uuid, u.uuid, pa.uuid, m.account_role FROM project_account m "
+                "JOIN projects p ON p.id = m.project_id JOIN account a ON a.id = m.account_id "
+                "JOIN account pa ON pa.id = m.project_account_id LEFT JOIN user u ON u.id = m.user_id ORDER BY 1, 2, 3"
+            ),
+            "vm_template": self.sql(
+                "SELECT t.uuid, t.unique_name, t.name, t.public, t.format, a.uuid, s.uuid, t.display_text, t.removed "
+                "FROM vm_template t JOIN account a ON a.id = t.account_id "
+                "LEFT JOIN vm_template s ON s.id = t.source_template_id ORDER BY 1"
+            ),
+            "vm_template_details": self.sql(
+                "SELECT t.uuid, d.name, d.value, d.display FROM vm_template_details d "
+                "JOIN vm_template t ON t.id = d.template_id ORDER BY 1, 2"
+            ),
+            "event": self.sql(
+                "SELECT e.uuid, e.type, e.state, e.description, u.uuid, a.uuid, s.uuid, e.created FROM event e "
+                "JOIN user u ON u.id = e.user_id JOIN account a ON a.id = e.account_id "
+                "LEFT JOIN event s ON s.id = e.start_id ORDER BY 1"
             ),
         }
 

@@ -90,7 +90,11 @@ def test_replace_is_an_update_of_the_columns_that_differ(region: Region) -> None
 
 
 def test_rows_that_are_none_of_the_entity_and_well_known_ones_that_stay_are_not_captured(region: Region) -> None:
-    region.sql("INSERT INTO account (uuid, account_name, type, domain_id) VALUES ('p', 'PrjAcct-x-1', 5, 1)")
+    region.insert("account_details", account_id=1, name="of system", value="x")
+    region.sql(
+        "INSERT INTO vm_template (uuid, unique_name, name, public, featured, type, hvm, bits, format, created, "
+        "account_id, guest_os_id) VALUES ('t', 't', 't', 0, 0, 'SYSTEM', 1, 64, 'QCOW2', UTC_TIMESTAMP(), 2, 1)"
+    )
     region.sql("UPDATE account SET network_domain = 'x' WHERE account_name = 'system'")
     region.sql("UPDATE user SET api_key = 'new' WHERE username = 'system'")
     assert dirty(region) == []

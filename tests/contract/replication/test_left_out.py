@@ -10,7 +10,7 @@ from region_operator.replication.feed import FeedRequest, RowKey
 from region_operator.replication.model.lag import START
 from region_operator.replication.store import left_out
 
-OFF = {"entities": [{"name": "user", "mode": "Off"}]}
+OFF = {"entities": [{"name": name, "mode": "Off"} for name in ("user", "project_member", "event")]}
 
 
 def share_a_user(*regions: Region) -> None:
@@ -142,6 +142,6 @@ def test_parked_rows_of_an_entity_that_is_off_wait_for_it(two: tuple[Region, Reg
 
 @pytest.mark.rule("ENGINE 5")
 def test_parents_cannot_be_left_out_without_their_children() -> None:
-    with pytest.raises(InvalidInput, match="set mode Off for user too") as refusal:
+    with pytest.raises(InvalidInput, match="set mode Off for account_detail too") as refusal:
         default_rules(entities=[{"name": "account", "mode": "Off"}])
     assert refusal.value.field == "entities[0].mode"

@@ -53,6 +53,7 @@ def peering_status(
         lag=worse(shown[0].lag, shown[1].lag) if len(shown) == 2 else "?",
         directions=shown,
         conflicts=conditions.conflict_counts(scene),
+        schema_skew=conditions.schema_skew(scene),
     )
     seen = tuple((direction.source, bucket(direction.lag_ms)) for direction in directions)
     return status, LagMemory(seen, over)

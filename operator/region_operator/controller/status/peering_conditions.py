@@ -1,10 +1,17 @@
 """Conditions of a RegionPeering about what it refers to and about the data: one function per condition; pure."""
 
+import re
+from typing import Final
+
 from region_operator.api.conditions import Finding
-from region_operator.api.peering_status import ConflictsStatus
+from region_operator.api.peering_status import ConflictsStatus, SchemaSkew
 from region_operator.controller.facts import LinkPolicyFacts, PeerFacts, Unknown
 from region_operator.controller.status.lag import two_digits
 from region_operator.controller.status.peering_scene import Scene
+
+MOST_ENTITIES: Final = 64
+MESSAGE_LENGTH: Final = 4096
+_ENTITY: Final = re.compile(r"[a-z][a-z0-9_]{0,62}")
 
 
 def references_resolved(scene: Scene) -> Finding:
@@ -129,4 +136,20 @@ def schema_compatible(scene: Scene) -> Finding:
     if len(versions) > 1:
         told = f"schema region_sync differs: {sorted(versions)}; upgrade the older agent"
         return Finding("SchemaCompatible", "False", "SchemaSkew", told)
+    if skewed := schema_skew(scene):
+        told = f"not exchanged, or not whole: {', '.join(one.entity for one in skewed)}; status.schema says why"
+        return Finding("SchemaCompatible", "False", "SchemaSkew", told)
     return Finding("SchemaCompatible", "True", "Compatible", "both sides have the same schema")
+
+
+def schema_skew(scene: Scene) -> tuple[SchemaSkew, ...]:
+    """What is the matter with entities on either side; one item for each, with what both sides say of it."""
+    told: dict[str, list[tuple[str, str]]] = {}
+    for side in scene.sides:
+        for one in side.agent.last.entities if side.agent.last else ():
+            if _ENTITY.fullmatch(one.entity):
+                told.setdefault(one.entity, []).append((one.reason[:256], f"{side.name}: {one.message}"))
+    return tuple(
+        SchemaSkew(entity=entity, reason=said[0][0], message="; ".join(message for _, message in said)[:MESSAGE_LENGTH])
+        for entity, said in sorted(told.items())[:MOST_ENTITIES]
+    )

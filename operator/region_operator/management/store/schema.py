@@ -1,7 +1,6 @@
-"""The business schema of a managed region: CloudStack's tables and columns, as far as this server uses them.
+"""Makes the business schema of a managed region and the rows that a fresh one needs.
 
 ``agent prepare`` calls ``create`` and ``seed`` with the database's admin; both may be run any number of times.
-A table of ours that CloudStack does not have: ``api_session``, so that any replica serves any session.
 """
 
 import uuid
@@ -14,134 +13,18 @@ from pymysql.cursors import Cursor
 from region_operator.errors import InvalidInput, Refused
 from region_operator.management.store.encryption import SecretKeyCipher
 from region_operator.management.store.passwords import hash_password
+from region_operator.management.store.tables import OPTIONS, TABLES
 from region_operator.naming import quote_identifier
 
 ROOT_DOMAIN_ID: Final = 1
 SYSTEM_ID: Final = 1  # account and user
 ADMIN_ID: Final = 2  # account and user
-
-_OPTIONS: Final = "ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_general_ci"
-
-_TABLES: Final = {
-    "region": """
-        id INT UNSIGNED NOT NULL,
-        name VARCHAR(255) NOT NULL,
-        end_point VARCHAR(255) NOT NULL,
-        portableip_service_enabled TINYINT(1) NOT NULL DEFAULT 0,
-        gslb_service_enabled TINYINT(1) NOT NULL DEFAULT 1,
-        PRIMARY KEY (id),
-        UNIQUE KEY uc_region__name (name)""",
-    "domain": """
-        id BIGINT UNSIGNED NOT NULL AUTO_INCREMENT,
-        parent BIGINT UNSIGNED NULL,
-        name VARCHAR(255) NULL,
-        uuid VARCHAR(40) NULL,
-        owner BIGINT UNSIGNED NOT NULL,
-        path VARCHAR(255) NOT NULL,
-        level INT NOT NULL DEFAULT 0,
-        child_count INT NOT NULL DEFAULT 0,
-        next_child_seq BIGINT UNSIGNED NOT NULL DEFAULT 1,
-        created DATETIME NOT NULL DEFAULT CURRENT_TIMESTAMP,
-        removed DATETIME NULL,
-        state CHAR(32) NOT NULL DEFAULT 'Active',
-        network_domain VARCHAR(255) NULL,
-        type VARCHAR(255) NOT NULL DEFAULT 'Normal',
-        PRIMARY KEY (id),
-        UNIQUE KEY uc_domain__uuid (uuid),
-        UNIQUE KEY uc_domain__parent_name_removed (parent, name, removed),
-        KEY i_domain__path (path),
-        KEY i_domain__removed (removed)""",
-    "account": """
-        id BIGINT UNSIGNED NOT NULL AUTO_INCREMENT,
-        account_name VARCHAR(100) NULL,
-        uuid VARCHAR(40) NULL,
-        type INT(1) UNSIGNED NOT NULL,
-        role_id BIGINT UNSIGNED NULL,
-        domain_id BIGINT UNSIGNED NULL,
-        state VARCHAR(10) NOT NULL DEFAULT 'enabled',
-        created DATETIME NOT NULL DEFAULT CURRENT_TIMESTAMP,
-        removed DATETIME NULL,
-        cleanup_needed TINYINT(1) NOT NULL DEFAULT 0,
-        network_domain VARCHAR(255) NULL,
-        default_zone_id BIGINT UNSIGNED NULL,
-        `default` INT(1) UNSIGNED NOT NULL DEFAULT 0,
-        api_key_access TINYINT(1) NULL,
-        PRIMARY KEY (id),
-        UNIQUE KEY uc_account__uuid (uuid),
-        KEY i_account__account_name__domain_id__removed (account_name, domain_id, removed),
-        KEY i_account__domain_id (domain_id),
-        KEY i_account__removed (removed)""",
-    "user": """
-        id BIGINT UNSIGNED NOT NULL AUTO_INCREMENT,
-        uuid VARCHAR(40) NULL,
-        username VARCHAR(255) NOT NULL,
-        password VARCHAR(255) NOT NULL,
-        account_id BIGINT UNSIGNED NOT NULL,
-        firstname VARCHAR(255) NULL,
-        lastname VARCHAR(255) NULL,
-        email VARCHAR(255) NULL,
-        state VARCHAR(10) NOT NULL DEFAULT 'enabled',
-        api_key VARCHAR(255) NULL,
-        secret_key VARCHAR(255) NULL,
-        created DATETIME NOT NULL,
-        removed DATETIME NULL,
-        timezone VARCHAR(30) NULL,
-        registration_token VARCHAR(255) NULL,
-        is_registered TINYINT NOT NULL DEFAULT 0,
-        incorrect_login_attempts INT UNSIGNED NOT NULL DEFAULT 0,
-        `default` INT(1) UNSIGNED NOT NULL DEFAULT 0,
-        source VARCHAR(40) NOT NULL DEFAULT 'UNKNOWN',
-        external_entity TEXT NULL,
-        is_user_2fa_enabled TINYINT NOT NULL DEFAULT 0,
-        user_2fa_provider VARCHAR(255) NULL,
-        key_for_2fa VARCHAR(255) NULL,
-        api_key_access TINYINT(1) NULL,
-        PRIMARY KEY (id),
-        UNIQUE KEY uc_user__uuid (uuid),
-        UNIQUE KEY i_user__api_key (api_key),
-        KEY i_user__username__removed (username, removed),
-        KEY i_user__account_id (account_id),
-        KEY i_user__removed (removed),
-        CONSTRAINT fk_user__account_id FOREIGN KEY (account_id) REFERENCES {database}.account (id) ON DELETE CASCADE""",
-    "async_job": """
-        id BIGINT UNSIGNED NOT NULL AUTO_INCREMENT,
-        user_id BIGINT UNSIGNED NOT NULL,
-        account_id BIGINT UNSIGNED NOT NULL,
-        instance_type VARCHAR(64) NULL,
-        instance_id BIGINT UNSIGNED NULL,
-        job_cmd VARCHAR(255) NOT NULL,
-        job_cmd_info TEXT NULL,
-        job_cmd_ver INT NOT NULL DEFAULT 0,
-        related CHAR(40) NOT NULL DEFAULT '',
-        job_type VARCHAR(32) NULL,
-        job_dispatcher VARCHAR(64) NULL,
-        job_status INT NOT NULL DEFAULT 0,
-        job_process_status INT NOT NULL DEFAULT 0,
-        job_result_code INT NOT NULL DEFAULT 0,
-        job_result MEDIUMTEXT NULL,
-        job_init_msid BIGINT UNSIGNED NULL,
-        job_complete_msid BIGINT UNSIGNED NULL,
-        job_executing_msid BIGINT UNSIGNED NULL,
-        job_pending_signals INT NOT NULL DEFAULT 0,
-        created DATETIME NULL,
-        last_updated DATETIME NULL,
-        last_polled DATETIME NULL,
-        removed DATETIME NULL,
-        uuid VARCHAR(40) NULL,
-        PRIMARY KEY (id),
-        UNIQUE KEY uc_async_job__uuid (uuid),
-        KEY i_async_job__status__updated (job_status, last_updated),
-        KEY i_async_job__instance (instance_type, instance_id)""",
-    "api_session": """
-        id_digest BINARY(32) NOT NULL COMMENT 'SHA-256 of JSESSIONID: who reads the table cannot take a session over',
-        key_digest BINARY(32) NOT NULL COMMENT 'SHA-256 of sessionkey',
-        user_id BIGINT UNSIGNED NOT NULL,
-        created DATETIME NOT NULL,
-        last_used DATETIME NOT NULL,
-        PRIMARY KEY (id_digest),
-        KEY i_api_session__last_used (last_used),
-        KEY i_api_session__user_id (user_id)""",
-}
+_ROLES: Final = (
+    (1, "Root Admin", "Admin", "Default root admin role"),
+    (2, "Resource Admin", "ResourceAdmin", "Default resource admin role"),
+    (3, "Domain Admin", "DomainAdmin", "Default domain admin role"),
+    (4, "User", "User", "Default user role"),
+)
 
 
 @dataclass(frozen=True)
@@ -169,9 +52,9 @@ def create(connection: "Connection[Any]", *, database: str) -> None:
     name = quote_identifier(database)
     with connection.cursor() as cursor:
         cursor.execute(f"CREATE DATABASE IF NOT EXISTS {name} CHARACTER SET utf8mb4 COLLATE utf8mb4_general_ci")
-        for table, columns in _TABLES.items():
+        for table, columns in TABLES.items():
             definition = columns.replace("{database}", name)
-            cursor.execute(f"CREATE TABLE IF NOT EXISTS {name}.{quote_identifier(table)} ({definition}) {_OPTIONS}")
+            cursor.execute(f"CREATE TABLE IF NOT EXISTS {name}.{quote_identifier(table)} ({definition}) {OPTIONS}")
 
 
 def seed(connection: "Connection[Any]", *, database: str, facts: Seed) -> None:
@@ -215,7 +98,14 @@ def _seed_region(cursor: Cursor, database: str, facts: Seed) -> None:
 
 
 def _seed_identities(cursor: Cursor, database: str, facts: Seed) -> None:
-    """ROOT, system and admin; their uuids are random in each install, as in CloudStack: regions match them by name."""
+    """ROOT, system, admin and roles; their uuids are random in each install, as in CloudStack: matched by name."""
+    for id_, role, role_type, description in _ROLES:
+        if _missing(cursor, f"{database}.roles", id_):
+            cursor.execute(
+                f"INSERT INTO {database}.roles (id, uuid, name, role_type, description, is_default) "
+                "VALUES (%s, %s, %s, %s, %s, 1)",
+                (id_, str(uuid.uuid4()), role, role_type, description),
+            )
     if _missing(cursor, f"{database}.domain", ROOT_DOMAIN_ID):
         cursor.execute(
             f"INSERT INTO {database}.domain (id, uuid, parent, name, owner, path, level, created) "

@@ -41,6 +41,14 @@ class AgentMetrics(Collector):
         yield GaugeMetricFamily(
             f"{PREFIX}_management_up", "Whether the management server answers.", bool(status.management.reachable)
         )
+        findings = GaugeMetricFamily(
+            f"{PREFIX}_schema_finding",
+            "1 for what is the matter with an entity's table; the status says what to do.",
+            labels=["entity", "reason"],
+        )
+        for one in status.entities:
+            findings.add_metric([one.entity, one.reason], 1)
+        yield findings
         not_after = self._not_after()
         if not_after is not None:
             name = f"{PREFIX}_certificate_not_after_timestamp_seconds"

@@ -70,8 +70,14 @@ def run(settings: PrepareSettings, database: DatabaseSettings) -> str:
             names.append(manager)
         retired = [name for name in names if settings.retire_other_users and users.retire(session, name=name)]
     first = "installed" if installed.previous_version is None else "checked"
+    for finding in installed.findings:
+        log.warning("%s: %s", finding.entity, finding.message, extra={"reason": finding.reason})
+    held = [finding.entity for finding in installed.findings if finding.held_back]
+    left_out = f", held back: {', '.join(held)} (the log says why)" if held else ""
     locked = f", {len(retired)} former users locked" if retired else ""
-    return f"region_sync {first}, {installed.genesis_rows} rows given a first version, users {names} set{locked}"
+    return (
+        f"region_sync {first}, {installed.genesis_rows} rows given a first version, users {names} set{locked}{left_out}"
+    )
 
 
 def awaited(

@@ -10,6 +10,7 @@ from region_operator.api.agent import (
     API_VERSIONS,
     AgentStatus,
     CertificateStatus,
+    EntityStatus,
     LinkStatus,
 )
 from region_operator.replication.agent.configuration import Held
@@ -69,6 +70,10 @@ def agent_status(facts: Facts) -> AgentStatus:
         database_key_fingerprint=facts.database_key_fingerprint,
         management=facts.proof.management,
         certificate=facts.certificate,
+        entities=[
+            EntityStatus(entity=one.entity, reason=one.reason, message=one.message, held_back=one.held_back)
+            for one in (store.findings if store else ())
+        ],
         links=list(_links(facts)),
         left_peerings=sorted(held.left),
     )

@@ -17,8 +17,10 @@ from region_operator.replication.catalog.entity import (
     Unique,
     WellKnown,
 )
+from region_operator.replication.catalog.events import EVENT
 from region_operator.replication.catalog.identities import (
     ACCOUNT,
+    ACCOUNT_DETAIL,
     ADMIN_ACCOUNT,
     ADMIN_USER,
     DOMAIN,
@@ -28,6 +30,9 @@ from region_operator.replication.catalog.identities import (
     USER,
 )
 from region_operator.replication.catalog.policy import rule_set, rule_sets
+from region_operator.replication.catalog.projects import PROJECT, PROJECT_MEMBER
+from region_operator.replication.catalog.roles import ROLE, ROLE_PERMISSION
+from region_operator.replication.catalog.templates import TEMPLATE, TEMPLATE_DETAIL
 from region_operator.replication.model.topology import parents_first
 
 
@@ -46,17 +51,39 @@ def catalog(entities: Iterable[Entity]) -> dict[str, Entity]:
     return {name: by_name[name] for name in order}
 
 
-CATALOG: Final = catalog((DOMAIN, ACCOUNT, USER))
+CATALOG: Final = catalog(
+    (
+        ROLE,
+        ROLE_PERMISSION,
+        DOMAIN,
+        ACCOUNT,
+        ACCOUNT_DETAIL,
+        USER,
+        PROJECT,
+        PROJECT_MEMBER,
+        TEMPLATE,
+        TEMPLATE_DETAIL,
+        EVENT,
+    )
+)
 
 __all__ = [
     "ACCOUNT",
+    "ACCOUNT_DETAIL",
     "ADMIN_ACCOUNT",
     "ADMIN_USER",
     "CATALOG",
     "DOMAIN",
+    "EVENT",
+    "PROJECT",
+    "PROJECT_MEMBER",
+    "ROLE",
+    "ROLE_PERMISSION",
     "ROOT_DOMAIN",
     "SYSTEM_ACCOUNT",
     "SYSTEM_USER",
+    "TEMPLATE",
+    "TEMPLATE_DETAIL",
     "USER",
     "Cascade",
     "Column",

@@ -5,11 +5,12 @@ names on the wire and belong to the entity, fleet-wide: every region carries all
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import chain
 from typing import Literal
 
 from region_operator.naming import quote_identifier
+from region_operator.replication.catalog import keys
 from region_operator.replication.model.rules import Rule
 from region_operator.replication.model.state import DELETED_FIELD, RowState, Scalar, Value
 
@@ -37,11 +38,10 @@ class Field:
         severity: the values from most to least restrictive; without it MostRestrictive cannot be chosen.
         quiet: different values are settled without being a conflict.
         secret: never logged or shown, redacted in conflict records.
-        reference: entity whose key travels here instead of the local id in the column.
+        reference: entity whose key travels here instead of the local id in the column; the field is called like it.
+        absent: what stands in a reference column that refers to nothing; some tables have 0 for NULL.
         deferred: the row may exist before the one that it refers to; written in a second pass.
         placeholder: key of the (well-known) row that a deferred reference names until then, for NOT NULL columns.
-        shared: only these values mean the same in every region. Any other value travels as NULL, and an arriving NULL
-            leaves a local value that is not shared as it is.
     """
 
     name: str
@@ -52,9 +52,9 @@ class Field:
     quiet: bool = False
     secret: bool = False
     reference: str | None = None
+    absent: int | None = None
     deferred: bool = False
     placeholder: str | None = None
-    shared: tuple[Scalar, ...] | None = None
 
     @property
     def is_group(self) -> bool:
@@ -63,15 +63,11 @@ class Field:
     def travels(self, row: Mapping[str, Scalar]) -> Value:
         """Return the value that a register holds for this row of columns (references already as keys)."""
         values = tuple(row[column.name] for column in self.columns)
-        if self.is_group:
-            return values
-        return values[0] if self.shared is None or values[0] in self.shared else None
+        return values if self.is_group else values[0]
 
-    def arrives(self, value: Value, *, current: Scalar = None) -> dict[str, Scalar]:
-        """Return the columns to write for a register's value; ``current`` is what the column holds now."""
+    def arrives(self, value: Value) -> dict[str, Scalar]:
+        """Return the columns to write for a register's value."""
         parts = value if isinstance(value, tuple) else (value,)
-        if self.shared is not None and value is None and current not in self.shared:
-            parts = (current,)
         return {column.name: part for column, part in zip(self.columns, parts, strict=True)}
 
     def problem(self, value: Value) -> str | None:
@@ -84,7 +80,7 @@ class Field:
 
     def _problem(self, column: Column, part: Scalar) -> str | None:
         if part is None:
-            return None if column.nullable or self.shared is not None else "may not be NULL"
+            return None if column.nullable or self.absent is not None else "may not be NULL"
         is_number = column.kind in ("int", "bool") and self.reference is None
         if is_number != isinstance(part, int):
             return f"is {column.kind if is_number else 'a text'}, not {type(part).__name__}"
@@ -109,12 +105,14 @@ class WellKnown:
         match: columns that find it when the region is prepared (a reference column by key); remembered from then on.
         local_fields: fields of this row that stay in their region; its states do not carry them.
         synced: False = only other rows' references to it travel, by its key.
+        optional: not every version of the cloud has it.
     """
 
     key: str
     match: Mapping[str, Scalar]
     local_fields: frozenset[str] = frozenset()
     synced: bool = True
+    optional: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,20 +161,26 @@ class Entity:
 
     Attributes:
         key_column: the fleet-wide name of a row; rows without it are refused, never guessed.
+        key_fields: fields that name a row together, for tables whose rows have no uuid (then without ``key_column``).
         local_id: the region's own number of a row; never travels.
         removed: column with the time of a soft delete; None = rows are deleted for good.
         excluded: columns that stay in their region, whether this cloud has them or not.
+        initial: what such columns start with in a row that comes from elsewhere, where they have no default.
+        part_of: reference to what a row is a part of; parts of rows that stay in their region stay with them.
         unique: the first one is what a person knows a row by (`KeyReused`).
-        append_only: rows are only added; purging them locally is not a change.
+        append_only: rows are only added; neither changing nor purging them locally is a change.
     """
 
     name: str
     table: str
     fields: tuple[Field, ...]
-    key_column: str = "uuid"
+    key_column: str | None = "uuid"
+    key_fields: tuple[str, ...] = ()
     local_id: str = "id"
     removed: str | None = None
     excluded: tuple[str, ...] = ()
+    initial: Mapping[str, Scalar] = field(default_factory=dict)
+    part_of: str | None = None
     row_filter: RowFilter | None = None
     well_known: tuple[WellKnown, ...] = ()
     cascades: tuple[Cascade, ...] = ()
@@ -185,24 +189,53 @@ class Entity:
     append_only: bool = False
 
     def __post_init__(self) -> None:
-        columns = [*self.columns, self.key_column, self.local_id, *self.excluded, *self.derived]
+        columns = [*self.columns, *self.own_columns, *self.excluded]
         for identifier in (self.name, self.table, *columns, *self.field_names):
             quote_identifier(identifier)
         for names in (columns, self.field_names):
             twice = sorted({name for name in names if list(names).count(name) > 1})
             if twice:
-                raise ValueError(f"entity {self.name}: {', '.join(twice)} is there twice")
+                raise self._fault(f"{', '.join(twice)} is there twice")
         if DELETED_FIELD in self.field_names:
-            raise ValueError(f"entity {self.name}: no field may be called {DELETED_FIELD}")
+            raise self._fault(f"no field may be called {DELETED_FIELD}")
         if self.removed is not None and self.removed not in self.field_names:
-            raise ValueError(f"entity {self.name}: the column {self.removed} has to be a field")
-        if any(field.reference is not None and field.is_group for field in self.fields):
-            raise ValueError(f"entity {self.name}: a reference cannot be part of a group")
+            raise self._fault(f"the column {self.removed} has to be a field")
+        if any(one.reference is not None and one.is_group for one in self.fields):
+            raise self._fault("a reference cannot be part of a group")
+        if any(one.reference is not None and one.columns[0].name != one.name for one in self.fields):
+            raise self._fault("a reference has to be called like its column")
+        if not self.initial.keys() <= set(self.excluded):
+            raise self._fault("only excluded columns may have initial values")
+        if self.part_of is not None and self.part_of not in self.references:
+            raise self._fault(f"it cannot be part of {self.part_of}, which is no reference")
+        self._check_key()
+
+    def _check_key(self) -> None:
+        if (self.key_column is None) != bool(self.key_fields):
+            raise self._fault("either a key column or key fields name a row")
+        named = [one for one in self.fields if one.name in self.key_fields]
+        if len(named) != len(self.key_fields):
+            raise self._fault("every key field has to be a field")
+        if any(one.is_group or one.deferred or one.columns[0].name != one.name for one in named):
+            raise self._fault("a key field is one column of its name and never deferred")
+        if any(one.reference == self.name for one in named):
+            raise self._fault("a row cannot be named by one of its own kind")
+        if self.key_fields and self.well_known:
+            raise self._fault("rows without a key column cannot be well-known")
+
+    def _fault(self, problem: str) -> ValueError:
+        return ValueError(f"entity {self.name}: {problem}")
 
     @property
     def columns(self) -> tuple[str, ...]:
         """The synced columns in the order of the fields."""
         return tuple(column.name for column in chain.from_iterable(field.columns for field in self.fields))
+
+    @property
+    def own_columns(self) -> tuple[str, ...]:
+        """The columns that the engine needs beside the synced ones."""
+        key = () if self.key_column is None else (self.key_column,)
+        return *key, self.local_id, *self.derived
 
     @property
     def field_names(self) -> tuple[str, ...]:
@@ -229,6 +262,25 @@ class Entity:
     @property
     def natural_key(self) -> tuple[str, ...]:
         return self.unique[0].columns if self.unique else ()
+
+    def key_of(self, values: Mapping[str, Value]) -> str | None:
+        """The name that a row's values give it; None where rows have a key column, or a value is missing."""
+        parts = {name: values.get(name) for name in self.key_fields}
+        if not parts or any(part is None and not self.field(name).columns[0].nullable for name, part in parts.items()):
+            return None
+        return keys.join([None if part is None else str(part) for part in parts.values()])
+
+    def is_stable(self, values: Mapping[str, Value]) -> bool:
+        """False for values that a business row may stop saying without a captured change.
+
+        Of an append-only entity rows are purged that others refer to; what they referred to is kept with the version.
+        """
+        return not self.append_only or all(values.get(name) is None for name in self.deferred_references)
+
+    @property
+    def is_uniform(self) -> bool:
+        """Whether all its rows are named by one column, stay as they are written, and need no column but the synced."""
+        return self.key_column is not None and not self.append_only and not self.initial
 
     def field(self, name: str) -> Field:
         return next(field for field in self.fields if field.name == name)

@@ -1,25 +1,20 @@
-"""Domains, accounts and users as CloudStack stores them.
+"""Domains, accounts with their details, and users as CloudStack stores them.
 
 Region-only columns never travel: zones, login attempts, second factors, registration tokens, clean-up marks. Of the
 system account and user nothing travels, of the default admin everything but what lets one sign in.
 
-Roles: 1 to 4 are the roles that every installation has under the same numbers, so they travel as they are. Numbers of
-custom roles are local; such an account arrives without a role, and the cloud then goes by the type of the account.
-Project accounts (type 5) belong to projects and are no accounts here.
+An account's role travels as the role's key (`roles`) and comes before the account: without it the cloud would go by the
+type of the account, which may permit more. Project accounts (type 5) are accounts like others; their name holds the
+number that their domain has where they were made, and keeps it.
+
+Details of accounts have no uuid: account and name are their key. Their values may be secrets that the cloud has
+encrypted with the database key, which all regions of a fleet share.
 """
 
 from typing import Final
 
-from region_operator.replication.catalog.entity import (
-    Cascade,
-    Column,
-    Entity,
-    Field,
-    RowFilter,
-    Tree,
-    Unique,
-    WellKnown,
-)
+from region_operator.replication.catalog.columns import REMOVED, created, number, reference, state, text
+from region_operator.replication.catalog.entity import Cascade, Column, Entity, Field, Tree, Unique, WellKnown
 from region_operator.replication.model.rules import Rule
 
 ROOT_DOMAIN: Final = "well-known:domain:ROOT"
@@ -28,44 +23,20 @@ ADMIN_ACCOUNT: Final = "well-known:account:admin"
 SYSTEM_USER: Final = "well-known:user:system"
 ADMIN_USER: Final = "well-known:user:admin"
 
-PROJECT_ACCOUNT_TYPE: Final = 5
-DEFAULT_ROLES: Final = (1, 2, 3, 4)
 STATE_SEVERITY: Final = ("removed", "disabled", "locked", "enabled")
-
-
-def _text(name: str, length: int, *, nullable: bool = True) -> Field:
-    return Field(name, (Column(name, nullable=nullable, max_length=length),))
-
-
-def _state(length: int, *, severity: tuple[str, ...], rule: Rule | None) -> Field:
-    return Field("state", (Column("state", nullable=False, max_length=length),), rule=rule, severity=severity)
-
-
-def _reference(
-    column: str, entity: str, *, nullable: bool = False, deferred: bool = False, placeholder: str | None = None
-) -> Field:
-    columns = (Column(column, "int", nullable=nullable),)
-    return Field(column, columns, reference=entity, deferred=deferred, placeholder=placeholder)
-
-
-def _created(*, nullable: bool = True) -> Field:
-    return Field("created", (Column("created", "datetime", nullable=nullable),), rule=Rule.MIN, quiet=True)
-
-
-_REMOVED = Field("removed", (Column("removed", "datetime"),), rule=Rule.MIN, fixed_rule=True, quiet=True)
 
 DOMAIN: Final = Entity(
     name="domain",
     table="domain",
     fields=(
-        _text("name", 255),
-        _reference("parent", "domain", nullable=True),
-        _reference("owner", "account", deferred=True, placeholder=SYSTEM_ACCOUNT),
-        _state(32, severity=("Inactive", "Active"), rule=None),
-        _text("network_domain", 255),
-        _text("type", 255, nullable=False),
-        _created(nullable=False),
-        _REMOVED,
+        text("name", 255),
+        reference("parent", "domain", nullable=True),
+        reference("owner", "account", deferred=True, placeholder=SYSTEM_ACCOUNT),
+        state(32, severity=("Inactive", "Active")),
+        text("network_domain", 255),
+        text("type", 255, nullable=False),
+        created(nullable=False),
+        REMOVED,
     ),
     removed="removed",
     well_known=(WellKnown(ROOT_DOMAIN, {"parent": None}),),
@@ -80,18 +51,17 @@ ACCOUNT: Final = Entity(
     name="account",
     table="account",
     fields=(
-        _text("account_name", 100),
-        Field("type", (Column("type", "int", nullable=False),)),
-        Field("role_id", (Column("role_id", "int"),), shared=DEFAULT_ROLES),
-        _reference("domain_id", "domain", nullable=True),
-        _state(10, severity=STATE_SEVERITY, rule=Rule.MOST_RESTRICTIVE),
-        _text("network_domain", 255),
-        _created(nullable=False),
-        _REMOVED,
+        text("account_name", 100),
+        number("type"),
+        reference("role_id", "role", nullable=True),
+        reference("domain_id", "domain", nullable=True),
+        state(10, severity=STATE_SEVERITY, rule=Rule.MOST_RESTRICTIVE),
+        text("network_domain", 255),
+        created(nullable=False),
+        REMOVED,
     ),
     removed="removed",
     excluded=("cleanup_needed", "default_zone_id", "default", "api_key_access"),
-    row_filter=RowFilter("type", (PROJECT_ACCOUNT_TYPE,)),
     well_known=(
         WellKnown(SYSTEM_ACCOUNT, {"account_name": "system", "domain_id": ROOT_DOMAIN}, synced=False),
         WellKnown(ADMIN_ACCOUNT, {"account_name": "admin", "domain_id": ROOT_DOMAIN}),
@@ -100,22 +70,36 @@ ACCOUNT: Final = Entity(
     unique=(Unique(("account_name", "domain_id")),),
 )
 
+ACCOUNT_DETAIL: Final = Entity(
+    name="account_detail",
+    table="account_details",
+    fields=(
+        reference("account_id", "account"),
+        text("name", 255, nullable=False),
+        text("value", 255, nullable=False, secret=True),
+    ),
+    key_column=None,
+    key_fields=("account_id", "name"),
+    part_of="account_id",
+    cascades=(Cascade("account", "account_id", "Delete"),),
+)
+
 USER: Final = Entity(
     name="user",
     table="user",
     fields=(
-        _text("username", 255, nullable=False),
+        text("username", 255, nullable=False),
         Field("password", (Column("password", nullable=False, max_length=255),), secret=True),
-        _reference("account_id", "account"),
-        _text("firstname", 255),
-        _text("lastname", 255),
-        _text("email", 255),
-        _state(10, severity=STATE_SEVERITY, rule=Rule.MOST_RESTRICTIVE),
+        reference("account_id", "account"),
+        text("firstname", 255),
+        text("lastname", 255),
+        text("email", 255),
+        state(10, severity=STATE_SEVERITY, rule=Rule.MOST_RESTRICTIVE),
         Field("api_keys", (Column("api_key", max_length=255), Column("secret_key", max_length=255)), secret=True),
-        _text("timezone", 30),
-        _text("source", 40, nullable=False),
-        _created(nullable=False),
-        _REMOVED,
+        text("timezone", 30),
+        text("source", 40, nullable=False),
+        created(nullable=False),
+        REMOVED,
     ),
     removed="removed",
     excluded=(

@@ -60,6 +60,8 @@ class Application:
 
     def rewrite(self, row: RowKey, write: Callable[[RowState, str], RowState]) -> Outcome:
         """Make a change of our own to a row and show it; ``write`` gets its state and our actor."""
+        if row.entity not in self._layout.tables:
+            raise InvalidInput(field="row", problem=f"{row.entity} is not exchanged here", remedy="see the status")
         self._was = parked.reasons(self._session, self._layout, [row])
         locked = self._lock([row], wait=True)
         state = locked.state(self._layout, row)
@@ -116,6 +118,8 @@ class Application:
             return
         local = locked.state(self._layout, row)
         if local is None and row in locked.versions:
+            if self._layout.tables[row.entity].entity.append_only:
+                return  # purged here: what peers still have of it does not bring it back
             self._outcome.parked[row] = Reason("RowVanished", "the row went without being captured", payload=item.text)
             return
         if item.remote is not None and (reason := self._unwelcome(item.remote, local)):
@@ -189,7 +193,7 @@ class Application:
             values = None
             if row in now and self._is_visible(row):
                 values = self._layout.tables[row.entity].entity.values(now[row].columns, key=row.key)
-            complete = not versions.fits(merged.state, values)
+            complete = not versions.fits(self._layout, merged.state, values)
             known = locked.versions.get(row)
             # A row that only becomes visible is still what its sender sent, and no news to it.
             origin = merged.origin if merged.changed or known is None else known.origin

@@ -131,13 +131,12 @@ class BusinessTables:
                 key = target.parent_override if override and target.parent_override is not None else value
                 columns[definition.name] = self._parent(target, definition, key if isinstance(key, str) else None)
                 continue
-            now = target.current.columns[definition.columns[0].name] if target.current is not None else None
-            columns |= definition.arrives(value, current=now)
+            columns |= definition.arrives(value)
         return columns
 
     def _parent(self, target: Target, definition: Field, key: str | None) -> int | None:
         if key is None or definition.reference is None:
-            return None
+            return definition.absent
         parent = RowKey(definition.reference, key)
         local_id = self.local_id(parent)
         if local_id is not None:
@@ -149,7 +148,7 @@ class BusinessTables:
         if target.current is not None and target.current.local[definition.name] is not None:
             return target.current.local[definition.name]
         if definition.placeholder is None:
-            return None
+            return definition.absent
         return self.local_id(RowKey(definition.reference, definition.placeholder))
 
     def _store_shifted(self, table: Table, target: Target, columns: dict[str, Scalar]) -> None:
@@ -188,7 +187,9 @@ class BusinessTables:
         self._note_tree(table, local_id, old=target.current.local, new=columns, changed=set(changed))
 
     def _insert(self, table: Table, target: Target, columns: Mapping[str, Scalar]) -> None:
-        whole: dict[str, object] = {table.entity.key_column: target.row.key, **columns}
+        whole: dict[str, object] = {**table.entity.initial, **columns}
+        if table.entity.key_column is not None:
+            whole[table.entity.key_column] = target.row.key
         if table.entity.tree is not None:
             parent, name = columns.get(table.entity.tree.parent), columns.get(table.entity.tree.name)
             whole |= tree.columns_of_new(

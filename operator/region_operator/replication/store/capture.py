@@ -4,7 +4,7 @@ A change is a change of bytes ('s' -> 'S' is one, whatever the collation says). 
 triggers' back is recorded by the parent's trigger. The applier's session switches them off for itself.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from typing import Final
 
@@ -12,6 +12,7 @@ from region_operator.naming import quote_identifier
 from region_operator.replication.catalog import Column, Field
 from region_operator.replication.store.connections import CAPTURE_SWITCH, Session
 from region_operator.replication.store.layout import Layout, Table, literal
+from region_operator.replication.store.schema import KEY_LENGTH
 
 PARENT_KEY: Final = "key of "
 """Before the name of a reference column in ``old_values``: the member that holds the parent's key."""
@@ -43,11 +44,12 @@ def triggers(layout: Layout, *, other_parents: Collection[str] = ()) -> list[Tri
     """All triggers; ``other_parents`` are tables outside of the catalog that are there, among ``foreign_parents``."""
     made = []
     for table in layout.tables.values():
-        bodies = {"insert": _insert(layout, table), "update": _update(layout, table), "delete": _delete(layout, table)}
+        bodies = {"insert": _insert(layout, table)}
+        if not table.entity.append_only:  # else changing and purging rows is the region's own affair
+            bodies |= {"update": _update(layout, table), "delete": _delete(layout, table)}
         made += [_trigger(layout, table.entity.table, event, body) for event, body in bodies.items()]
     for parent in other_parents:
-        children = "".join(_cascaded(layout, parent, table) for table in layout.tables.values())
-        made.append(_trigger(layout, parent, "delete", children))
+        made.append(_trigger(layout, parent, "delete", _cascaded(layout, parent)))
     return made
 
 
@@ -65,9 +67,12 @@ def missing(session: Session, layout: Layout, wanted: Collection[Trigger], *, de
 
 
 def _trigger(layout: Layout, table: str, event: str, body: str) -> Trigger:
+    return Trigger(_name(layout, table, event), table, event, f"IF {CAPTURE_SWITCH} IS NULL THEN {body} END IF")
+
+
+def _name(layout: Layout, table: str, event: str) -> str:
     """``region_sync_user_update``: begins with the schema's name, so that people see whose it is."""
-    name = f"{layout.sync.strip('`')}_{table}_{event}"[:64]
-    return Trigger(name, table, event, f"IF {CAPTURE_SWITCH} IS NULL THEN {body} END IF")
+    return f"{layout.sync.strip('`')}_{table}_{event}"[:64]
 
 
 def foreign_parents(layout: Layout) -> list[str]:
@@ -77,23 +82,16 @@ def foreign_parents(layout: Layout) -> list[str]:
     return sorted({cascade.parent_table for cascade in cascades} - own)
 
 
-def removal(layout: Layout) -> list[str]:
-    """The DDL that takes all triggers off, e.g. while the cloud upgrades its schema."""
-    everywhere = triggers(layout, other_parents=foreign_parents(layout))
-    return [f"DROP TRIGGER IF EXISTS {layout.business}.{quote_identifier(trigger.name)}" for trigger in everywhere]
-
-
-def _key(table: Table, alias: str) -> str:
-    key = f"{alias}.{table.key_column}"
-    if not table.well_known:
-        return key
-    cases = " ".join(f"WHEN {local_id} THEN {literal(fixed)}" for fixed, local_id in sorted(table.well_known.items()))
-    return f"(CASE {alias}.{table.local_id} {cases} ELSE {key} END)"
+def removal(layout: Layout, tables: Iterable[str]) -> list[str]:
+    """The DDL that takes our triggers off tables, e.g. while the cloud upgrades its schema."""
+    names = (_name(layout, table, event) for table in tables for event in ("insert", "update", "delete"))
+    return [f"DROP TRIGGER IF EXISTS {layout.business}.{quote_identifier(name)}" for name in names]
 
 
 def _counts(table: Table, alias: str) -> str:
     """SQL that is true for a row of the entity that travels."""
-    conditions = [f"{_key(table, alias)} IS NOT NULL", f"NOT {table.exclusion(alias)}"]
+    # A key that is too long for our tables would be an error, and the cloud's writer would get it.
+    conditions = [f"CHAR_LENGTH({table.key(alias)}) <= {KEY_LENGTH}", f"NOT {table.exclusion(alias)}"]
     if table.unsynced_ids:
         conditions.append(f"{alias}.{table.local_id} NOT IN ({', '.join(map(str, table.unsynced_ids))})")
     return " AND ".join(conditions)
@@ -107,14 +105,14 @@ def _record(layout: Layout, table: Table, *, key: str, op: str, changed: str = "
 
 
 def _insert(layout: Layout, table: Table) -> str:
-    return f"IF {_counts(table, 'NEW')} THEN {_record(layout, table, key=_key(table, 'NEW'), op='I')}; END IF;"
+    return f"IF {_counts(table, 'NEW')} THEN {_record(layout, table, key=table.key('NEW'), op='I')}; END IF;"
 
 
 def _update(layout: Layout, table: Table) -> str:
     """A key that changes is the end of one row and the beginning of another."""
     fields = ", ".join(f"IF({_differs(field)}, {literal(field.name)}, NULL)" for field in table.entity.fields)
     changed = f"CONCAT_WS(',', {fields})"
-    old_key, new_key = _key(table, "OLD"), _key(table, "NEW")
+    old_key, new_key = table.key("OLD"), table.key("NEW")
     delete = _record(layout, table, key=old_key, op="D", old=_old_values(layout, table, "OLD"))
     insert = _record(layout, table, key=new_key, op="I")
     update = _record(layout, table, key=new_key, op="U", changed=changed)
@@ -127,27 +125,33 @@ def _update(layout: Layout, table: Table) -> str:
 
 
 def _delete(layout: Layout, table: Table) -> str:
-    old = _record(layout, table, key=_key(table, "OLD"), op="D", old=_old_values(layout, table, "OLD"))
-    children = "".join(_cascaded(layout, table.entity.table, child) for child in layout.tables.values())
-    return f"{children} IF {_counts(table, 'OLD')} THEN {old}; END IF;"
+    old = _record(layout, table, key=table.key("OLD"), op="D", old=_old_values(layout, table, "OLD"))
+    return f"{_cascaded(layout, table.entity.table)} IF {_counts(table, 'OLD')} THEN {old}; END IF;"
 
 
-def _cascaded(layout: Layout, parent: str, child: Table) -> str:
-    """Record what deleting a row of ``parent`` does to ``child``: no trigger of the child sees it."""
-    recorded = []
-    for cascade in child.entity.cascades:
-        if cascade.parent_table != parent or child.entity.table == parent:
-            continue
-        deletes = cascade.action == "Delete"
-        names = ",".join(field.name for field in child.entity.fields_of_columns([cascade.column]))
-        recorded.append(
-            f"INSERT INTO {layout.own('dirty')} (entity, entity_key, op, changed, old_values, captured_at) "
-            f"SELECT {literal(child.entity.name)}, {_key(child, 'c')}, {literal('D' if deletes else 'U')}, "
-            f"{_names('' if deletes else names)}, {_old_values(layout, child, 'c') if deletes else 'NULL'}, "
-            f"UTC_TIMESTAMP(6) FROM {child.sql} c "
-            f"WHERE c.{quote_identifier(cascade.column)} = OLD.`id` AND {_counts(child, 'c')}; "
-        )
-    return "".join(recorded)
+def _cascaded(layout: Layout, parent: str, *, rows: str = "= OLD.`id`", above: tuple[str, ...] = ()) -> str:
+    """Record what deleting rows of ``parent`` does to its children, and theirs: no trigger of theirs sees it.
+
+    ``rows`` is the comparison that a child's column passes; ``above`` are the tables on the way here.
+    """
+    recorded = ""
+    for child in layout.tables.values():
+        for cascade in child.entity.cascades:
+            if cascade.parent_table != parent or child.entity.table in (parent, *above):
+                continue
+            deletes = cascade.action == "Delete"
+            names = ",".join(field.name for field in child.entity.fields_of_columns([cascade.column]))
+            condition = f"c.{quote_identifier(cascade.column)} {rows}"
+            recorded += (
+                f"INSERT INTO {layout.own('dirty')} (entity, entity_key, op, changed, old_values, captured_at) "
+                f"SELECT {literal(child.entity.name)}, {child.key('c')}, {literal('D' if deletes else 'U')}, "
+                f"{_names('' if deletes else names)}, {_old_values(layout, child, 'c') if deletes else 'NULL'}, "
+                f"UTC_TIMESTAMP(6) FROM {child.sql} c WHERE {condition} AND {_counts(child, 'c')}; "
+            )
+            if deletes:
+                gone = f"IN (SELECT c.{child.local_id} FROM {child.sql} c WHERE {condition})"
+                recorded += _cascaded(layout, child.entity.table, rows=gone, above=(parent, *above))
+    return recorded
 
 
 def _names(names: str) -> str:
@@ -169,7 +173,7 @@ def _old_values(layout: Layout, table: Table, alias: str) -> str:
                 parent = layout.tables[field.reference]
                 members.append(
                     f"{literal(PARENT_KEY + column.name)}, "
-                    f"(SELECT p.{parent.key_column} FROM {parent.sql} p "
+                    f"(SELECT {parent.own_key('p')} FROM {parent.sql} p "
                     f"WHERE p.{parent.local_id} = {alias}.{quote_identifier(column.name)})"
                 )
     return f"JSON_OBJECT({', '.join(members)})"

@@ -125,7 +125,11 @@ def _split(layout: Layout, found: Sequence[Version]) -> tuple[dict[str, dict[str
     others = []
     for version in found:
         table = layout.tables[version.row.entity]
-        if version.row.key in table.well_known or any(field.deferred for field in table.references):
+        if (
+            version.row.key in table.well_known
+            or not table.entity.is_uniform
+            or any(field.deferred for field in table.references)
+        ):
             others.append(version)
         else:
             by_set.setdefault(version.row.entity, {})[version.row.key] = version

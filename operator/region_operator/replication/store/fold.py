@@ -94,7 +94,10 @@ def fold(session: Session, layout: Layout, locked: Locked, keys: Collection[RowK
     for row, entries in captured_entries(session, layout, [key for key in keys if key not in locked.busy]).items():
         business = locked.business.get(row)
         if business is None and entries[-1].op != "D":
-            locked.busy.add(row)  # made just now by a transaction that came after our look
+            if _is_purged(session, layout, row):
+                locked.entries += [entry.id for entry in entries]
+            else:
+                locked.busy.add(row)  # made just now by a transaction that came after our look
             continue
         locked.entries += [entry.id for entry in entries]
         if business is not None and not business.nameable:
@@ -138,6 +141,12 @@ def captured_keys(session: Session, layout: Layout, keys: Collection[RowKey]) ->
     return found
 
 
+def _is_purged(session: Session, layout: Layout, row: RowKey) -> bool:
+    """Of an append-only entity nothing tells that a row went; what was captured was committed before this look."""
+    table = layout.tables[row.entity]
+    return table.entity.append_only and not rows.local_ids(session, table, [row.key])
+
+
 def forget(session: Session, layout: Layout, entries: Sequence[int]) -> None:
     """Delete captured changes by number; never by range, which would wait for open writers."""
     for piece in chunks(entries):
@@ -148,7 +157,9 @@ def new_versions(layout: Layout, locked: Locked, rules: Mapping[str, EntityRuleS
     """The folded rows as versions to write."""
     return [
         NewVersion(
-            state, not versions.fits(state, values_of(layout, row, locked)), is_alive(state, rules=rules[row.entity])
+            state,
+            not versions.fits(layout, state, values_of(layout, row, locked)),
+            is_alive(state, rules=rules[row.entity]),
         )
         for row, state in locked.folded.items()
     ]

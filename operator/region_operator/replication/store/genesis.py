@@ -56,6 +56,6 @@ def _batch(session: Session, layout: Layout, table: Table, ids: list[int]) -> in
         values = table.entity.values(row.columns, key=key)
         deleted = table.entity.removed is not None and row.columns[table.entity.removed] is not None
         state = genesis(entity=name, key=key, values=values, deleted=deleted)
-        new.append(NewVersion(state, complete=not versions.fits(state, values), alive=not deleted))
+        new.append(NewVersion(state, complete=not versions.fits(layout, state, values), alive=not deleted))
     versions.write(session, layout, new)
     return len(new)

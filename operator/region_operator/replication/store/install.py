@@ -12,18 +12,36 @@ from region_operator import naming
 from region_operator.errors import InvalidInput
 from region_operator.naming import quote_identifier
 from region_operator.replication.catalog import CATALOG, Entity
-from region_operator.replication.store import capture, genesis, incarnations, preflight, schema, users
+from region_operator.replication.feed import EntityFinding
+from region_operator.replication.store import (
+    capture,
+    compatibility,
+    genesis,
+    incarnations,
+    left_out,
+    preflight,
+    schema,
+    users,
+)
 from region_operator.replication.store.connections import Address, Session, connect
 from region_operator.replication.store.layout import Layout, find_well_known, layout, load_well_known
 
 
 @dataclass(frozen=True)
 class Installed:
-    """What was prepared: ``layout`` for grants; how many rows got their first version; the schema's version before."""
+    """What was prepared.
+
+    Attributes:
+        layout: for grants.
+        genesis_rows: how many rows got their first version.
+        previous_version: of the schema, before.
+        findings: entities that are held back, and rows that stay here, with remedies.
+    """
 
     layout: Layout
     genesis_rows: int
     previous_version: int | None
+    findings: tuple[EntityFinding, ...] = ()
 
 
 def install(
@@ -68,8 +86,8 @@ def _install(
     catalog: Mapping[str, Entity],
     definer: str,
 ) -> Installed:
-    plain = layout(catalog.values(), business_schema=admin.business_schema, sync_schema=admin.sync_schema)
-    preflight.check(session, plain)
+    preflight.check(session)
+    plain, compatible = _compatible(session, admin, catalog)
     previous = schema.installed_version(session, admin.sync_schema)
     if previous is not None and previous > schema.SCHEMA_VERSION:
         raise InvalidInput(
@@ -83,13 +101,37 @@ def _install(
     for statement in schema.statements(business_schema=admin.business_schema, sync_schema=admin.sync_schema):
         session.execute(statement)
     _first_rows(session, whole, region_id=region_id, mint=mint, fresh=previous is None)
+    # Triggers on a table that has lost a column would stop the cloud's writers.
+    for statement in capture.removal(plain, [catalog[name].table for name in sorted(compatible.held)]):
+        _retrying(session, statement)
     users.grant(session, users.definer_statements(whole, name=definer))
     wanted = capture.triggers(whole, other_parents=_present(session, whole, capture.foreign_parents(whole)))
     owner = users.definer(definer)
     for trigger in capture.missing(session, whole, wanted, definer=owner):
         _retrying(session, trigger.ddl(whole.business, definer=owner))
     made = genesis.run(session, whole)
-    return Installed(whole, made, previous)
+    with session.transaction():
+        new = compatibility.keep(session, whole, catalog.values(), compatible)
+        if previous is not None:
+            left_out.remember(session, whole, new)  # the agent puts on its way again what peers have missed of them
+    return Installed(whole, made, previous, compatible.findings)
+
+
+def _compatible(
+    session: Session, admin: Address, catalog: Mapping[str, Entity]
+) -> tuple[Layout, compatibility.Compatibility]:
+    """The layout without the entities that this database cannot exchange; raises InvalidInput if none is left."""
+    business, sync = admin.business_schema, admin.sync_schema
+    found = compatibility.look(session, layout(catalog.values(), business_schema=business, sync_schema=sync))
+    if found.held == catalog.keys():
+        first = found.findings[0]
+        raise InvalidInput(
+            field="database",
+            problem=f"no entity can be exchanged; {first.entity}: {first.message}",
+            remedy="name the schema of a cloud in spec.database",
+            reason=first.reason,
+        )
+    return layout(catalog.values(), business_schema=business, sync_schema=sync, held=found.held), found
 
 
 def _first_rows(session: Session, whole: Layout, *, region_id: int, mint: incarnations.Mint, fresh: bool) -> None:
@@ -123,7 +165,8 @@ def uninstall(admin: Address, *, catalog: Mapping[str, Entity] = CATALOG, drop_s
     session = connect(admin)
     try:
         plain = layout(catalog.values(), business_schema=admin.business_schema, sync_schema=admin.sync_schema)
-        for statement in capture.removal(plain):
+        tables = [table.entity.table for table in plain.tables.values()]
+        for statement in capture.removal(plain, [*tables, *capture.foreign_parents(plain)]):
             _retrying(session, statement)
         if drop_schema:
             session.execute(f"DROP TABLE IF EXISTS {plain.business}.{schema.WITNESS_TABLE}")

@@ -2,8 +2,10 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import product
 
 from region_operator.errors import InvalidInput
+from region_operator.replication.catalog import Entity
 from region_operator.replication.feed import FeedRow, RowKey
 from region_operator.replication.model import codec
 from region_operator.replication.model.state import RowState
@@ -51,9 +53,18 @@ def _state(layout: Layout, row: FeedRow) -> RowState:
         raise _fault("state", f"is that of {state.entity} {state.key}", "MalformedState")
     if not table.entity.is_synced(row.key):
         raise _fault("key", f"{row.key} stays in its region", "NotSynced")
+    if any(name != row.key for name in _names(table.entity, state)):
+        raise _fault("key", f"{row.key} is not what its fields say", "MalformedState")
     if missing := table.entity.missing_fields(state):
         raise _fault("state", f"lacks {', '.join(missing)}", "SchemaSkew")
     return state
+
+
+def _names(entity: Entity, state: RowState) -> Iterable[str | None]:
+    """The keys that the fields of a state give it, where fields do; they never change, so there is one."""
+    named = [[pair.value for pair in state.registers.get(name, ())] for name in entity.key_fields]
+    for values in product(*named) if named else ():
+        yield entity.key_of(dict(zip(entity.key_fields, values, strict=True)))
 
 
 def _fault(field: str, problem: str, reason: str) -> InvalidInput:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from region_operator.errors import InvalidInput
 from region_operator.naming import quote_identifier
-from region_operator.replication.catalog import Entity, Field, WellKnown
+from region_operator.replication.catalog import Entity, Field, WellKnown, keys
 from region_operator.replication.model.state import Scalar
 from region_operator.replication.store.connections import Session
 
@@ -17,11 +17,13 @@ class Table:
     Attributes:
         schema: of the business tables, quoted.
         well_known: fixed key -> local id.
+        parents: reference -> table, of the references that name a row or that it is a part of.
     """
 
     entity: Entity
     schema: str
     well_known: Mapping[str, int] = field(default_factory=dict)
+    parents: Mapping[str, "Table"] = field(default_factory=dict)
 
     @property
     def sql(self) -> str:
@@ -33,6 +35,8 @@ class Table:
 
     @property
     def key_column(self) -> str:
+        """Only of entities that have one."""
+        assert self.entity.key_column is not None, f"{self.entity.name} is named by several fields"
         return quote_identifier(self.entity.key_column)
 
     @property
@@ -44,23 +48,58 @@ class Table:
         """Local ids of well-known rows that only serve as targets of references."""
         return tuple(id_ for key, id_ in sorted(self.well_known.items()) if not self.entity.is_synced(key))
 
+    def key(self, alias: str) -> str:
+        """SQL of the fleet-wide key of a row; NULL for one without."""
+        if not self.well_known:
+            return self.own_key(alias)
+        fixed = " ".join(f"WHEN {id_} THEN {literal(key)}" for key, id_ in sorted(self.well_known.items()))
+        return f"(CASE {alias}.{self.local_id} {fixed} ELSE {self.own_key(alias)} END)"
+
+    def own_key(self, alias: str) -> str:
+        """SQL of what a row itself says of its key, well-known or not; see ``key_of``."""
+        if self.entity.key_column is not None:
+            return f"{alias}.{self.key_column}"
+        parts = (self._part(self.entity.field(name), alias) for name in self.entity.key_fields)
+        return f"CONCAT({f', {literal(keys.SEPARATOR)}, '.join(parts)})"
+
     def key_of(self, local_id: int | None, key: str | None) -> str | None:
         """The fleet-wide key of a local row; None for a row without one."""
         if local_id is None:
             return None
         return self._fixed_keys.get(local_id, key)
 
+    def exclusion(self, alias: str) -> str:
+        """SQL that is true for rows that are none of the entity, as literals (numbers and quoted text only)."""
+        row_filter, part_of = self.entity.row_filter, self.entity.part_of
+        excluded: dict[str, tuple[Scalar, ...]] = {}
+        if row_filter is not None:
+            excluded[row_filter.column] = row_filter.excluded
+        if part_of is not None and self.parents[part_of].unsynced_ids:
+            excluded[part_of] = self.parents[part_of].unsynced_ids
+        conditions = (
+            f"IFNULL({alias}.{quote_identifier(column)} IN ({', '.join(map(literal, values))}), FALSE)"
+            for column, values in excluded.items()
+        )
+        return f"({' OR '.join(conditions)})" if excluded else "FALSE"
+
     @property
     def _fixed_keys(self) -> dict[int, str]:
         return {local_id: key for key, local_id in self.well_known.items()}
 
-    def exclusion(self, alias: str) -> str:
-        """SQL that is true for rows that are none of the entity, as literals (numbers and quoted text only)."""
-        row_filter = self.entity.row_filter
-        if row_filter is None:
-            return "FALSE"
-        excluded = ", ".join(literal(value) for value in row_filter.excluded)
-        return f"IFNULL({alias}.{quote_identifier(row_filter.column)} IN ({excluded}), FALSE)"
+    def _part(self, named: Field, alias: str) -> str:
+        """SQL of one part of a key, as ``catalog.keys`` writes it. In one character set: tables of a cloud differ."""
+        column = f"{alias}.{quote_identifier(named.name)}"
+        text = column
+        if named.reference is not None:
+            parent, of = self.parents[named.name], f"of_{alias.lower()}"
+            text = (
+                f"(SELECT {parent.key(of)} FROM {parent.sql} {of} "
+                f"WHERE {of}.{parent.local_id} = {column} AND NOT {parent.exclusion(of)})"
+            )
+        text = f"CONVERT({text} USING utf8mb4)"
+        for plain, escaped in keys.ESCAPES:
+            text = f"REPLACE({text}, {literal(plain)}, {literal(escaped)})"
+        return f"IF({column} IS NULL, '', {text})" if named.columns[0].nullable else text
 
 
 @dataclass(frozen=True)
@@ -69,12 +108,14 @@ class Layout:
 
     Attributes:
         left_out: entities whose rows are neither taken from peers nor served to them.
+        held: those of them that this database cannot exchange; they are not among the tables.
     """
 
     business: str
     sync: str
     tables: Mapping[str, Table]
     left_out: frozenset[str] = frozenset()
+    held: frozenset[str] = frozenset()
 
     def exchanges(self, entity: str) -> bool:
         """True for an entity whose rows go to and come from peers."""
@@ -95,10 +136,16 @@ def layout(
     business_schema: str,
     sync_schema: str,
     well_known: Mapping[str, Mapping[str, int]] | None = None,
+    held: frozenset[str] = frozenset(),
 ) -> Layout:
+    """Return the layout of entities, which come parents first, without those that are held back."""
     business, known = quote_identifier(business_schema), well_known or {}
-    tables = {entity.name: Table(entity, business, dict(known.get(entity.name, {}))) for entity in entities}
-    return Layout(business, quote_identifier(sync_schema), tables)
+    tables: dict[str, Table] = {}
+    for entity in (entity for entity in entities if entity.name not in held):
+        needed = {*entity.key_fields, entity.part_of}
+        parents = {name: tables[target] for name, target in entity.references.items() if name in needed}
+        tables[entity.name] = Table(entity, business, dict(known.get(entity.name, {})), parents)
+    return Layout(business, quote_identifier(sync_schema), tables, left_out=held, held=held)
 
 
 def literal(value: Scalar) -> str:
@@ -111,9 +158,9 @@ def literal(value: Scalar) -> str:
         return "NULL"
     if isinstance(value, int):
         return str(int(value))
-    if not all(character.isalnum() or character in "-_.:/ " for character in value):
+    if not all(character.isalnum() or character in "-_.:/~ " for character in value):
         raise InvalidInput(
-            field="catalog", problem=f"{value!r} cannot stand in a trigger", remedy="use letters, digits and -_.:/"
+            field="catalog", problem=f"{value!r} cannot stand in a trigger", remedy="use letters, digits and -_.:/~"
         )
     return f"'{value}'"
 
@@ -138,13 +185,19 @@ def find_well_known(session: Session, plain: Layout, known: Mapping[str, Mapping
     for table in plain.tables.values():
         rows = found.setdefault(table.entity.name, {})
         for row in table.entity.well_known:
-            if row.key not in rows:
-                rows[row.key] = _find(session, table, row, found)
-    tables = {name: Table(table.entity, table.schema, found[name]) for name, table in plain.tables.items()}
-    return Layout(plain.business, plain.sync, tables)
+            local_id = rows.get(row.key) or _find(session, table, row, found)
+            if local_id is not None:
+                rows[row.key] = local_id
+    return layout(
+        (table.entity for table in plain.tables.values()),
+        business_schema=plain.business.strip("`"),
+        sync_schema=plain.sync.strip("`"),
+        well_known=found,
+        held=plain.held,
+    )
 
 
-def _find(session: Session, table: Table, row: WellKnown, found: Mapping[str, Mapping[str, int]]) -> int:
+def _find(session: Session, table: Table, row: WellKnown, found: Mapping[str, Mapping[str, int]]) -> int | None:
     references = {f.name: f.reference for f in table.references}
     taken = sorted(found[table.entity.name].values()) or [0]
     match: dict[str, Scalar] = {}
@@ -165,6 +218,8 @@ def _find(session: Session, table: Table, row: WellKnown, found: Mapping[str, Ma
         )
         if hit is not None and hit[0] is not None:
             return int(hit[0])
+    if row.optional:
+        return None
     raise InvalidInput(
         field="database",
         problem=f"table {table.entity.table} has no row for {row.key}",

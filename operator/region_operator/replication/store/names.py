@@ -33,7 +33,7 @@ def holder(
     if unique.live_only and table.entity.removed is not None:
         conditions.append(f"t.{quote_identifier(table.entity.removed)} IS NULL")
     row = session.one(
-        f"SELECT t.{table.local_id}, t.{table.key_column} FROM {table.sql} t{joins} "
+        f"SELECT t.{table.local_id}, {table.own_key('t')} FROM {table.sql} t{joins} "
         f"WHERE {' AND '.join(conditions)} AND t.{table.local_id} <> %s AND NOT {table.exclusion('t')} LIMIT 1",
         (*values, own_id),
     )

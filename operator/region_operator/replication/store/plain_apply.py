@@ -76,7 +76,13 @@ class PlainApplication:
         found = {}
         for row in rows_:
             table = self._layout.tables.get(row.entity)
-            if table is None or len(row.key) > KEY_LENGTH or times[row.row_key] > 1 or row.key in table.well_known:
+            if (
+                table is None
+                or not table.entity.is_uniform
+                or len(row.key) > KEY_LENGTH
+                or times[row.row_key] > 1
+                or row.key in table.well_known
+            ):
                 continue
             state = plain.parse(row.state)
             if state is None or (state.entity, state.key) != (row.entity, row.key):
@@ -282,6 +288,5 @@ def _changeable(table: Table) -> frozenset[str]:
         field.name
         for field in entity.fields
         if field.reference is None
-        and field.shared is None
         and not any(column.name in names or column.name == entity.removed for column in field.columns)
     )

@@ -32,6 +32,8 @@ class PlainFold:
         grouped = by_entity(keys)
         for entity in sorted(grouped, key=self._layout.depth):
             table = self._layout.tables[entity]
+            if not table.entity.is_uniform:
+                continue
             self._fold(table, [RowKey(entity, key) for key in grouped[entity] if key not in table.well_known])
         done = {version.row for version in self._new}
         if done:

@@ -8,7 +8,7 @@ from dataclasses import replace
 from functools import partial
 
 from region_operator.errors import Refused
-from region_operator.replication.catalog import CATALOG
+from region_operator.replication.catalog import CATALOG, Entity
 from region_operator.replication.feed import (
     ApplyOutcome,
     FeedPage,
@@ -24,6 +24,7 @@ from region_operator.replication.feed import (
 from region_operator.replication.model.lag import Cursor, History
 from region_operator.replication.model.rules import EntityRuleSet
 from region_operator.replication.store import (
+    compatibility,
     configuration,
     decisions,
     feed,
@@ -59,7 +60,13 @@ class RegionStore(People):
 
     @classmethod
     def open(
-        cls, address: Address, *, region_id: int, rules: Mapping[str, EntityRuleSet], mint: Callable[[], int]
+        cls,
+        address: Address,
+        *,
+        region_id: int,
+        rules: Mapping[str, EntityRuleSet],
+        mint: Callable[[], int],
+        catalog: Mapping[str, Entity] = CATALOG,
     ) -> "RegionStore":
         """Take the database: its lock, the next fencing token, and a new incarnation where ENGINE 11 asks for one.
 
@@ -70,7 +77,7 @@ class RegionStore(People):
             Refused: another agent holds the database and is alive.
         """
         decisions.check_rules(rules)
-        writer = Writer(address, region_id=region_id, rules=rules, mint=mint, catalog=CATALOG)
+        writer = Writer(address, region_id=region_id, rules=rules, mint=mint, catalog=catalog)
         off = {name for name, rule in rules.items() if not rule.synced}
         writer.leave_out(off | writer.write(lambda session: left_out.known(session, writer.layout)))
         return cls(writer, Readers(address))
@@ -101,13 +108,15 @@ class RegionStore(People):
                 captured=int(captured[0]),
                 history_intact=str(lane[2]),
                 database_version=str(version[0]),
+                findings=compatibility.load(session, self._layout.sync.strip("`")).findings,
             )
 
     def set_rules(self, rules: Mapping[str, EntityRuleSet]) -> int:
         """Use other rules from now on, also for rows in conflict; returns how many such rows were looked at again."""
         decisions.check_rules(rules)
         self._writer.rules = dict(rules)
-        self._leave_out(frozenset(name for name, rule in rules.items() if not rule.synced))
+        off = {name for name, rule in rules.items() if not rule.synced}
+        self._leave_out(self._layout.held.union(off))
         self._writer.write(partial(parked.policy_changed, layout=self._layout))
         with self._readers.snapshot() as session:
             found = session.select(

@@ -7,11 +7,13 @@ from typing import Any, Final
 
 from region_operator.naming import quote_identifier
 from region_operator.replication.catalog import Column, Field
+from region_operator.replication.catalog.keys import split
 from region_operator.replication.feed import RowKey
 from region_operator.replication.model.state import Scalar, Value
 from region_operator.replication.store.capture import PARENT_KEY
 from region_operator.replication.store.connections import Row, Session
 from region_operator.replication.store.layout import Layout, Table
+from region_operator.replication.store.schema import KEY_LENGTH
 
 CHUNK: Final = 500
 
@@ -55,6 +57,8 @@ def local_ids(session: Session, table: Table, keys: Collection[str]) -> dict[str
 
     Raises nothing for a key that differs in case only: such a row is another one, as it is for its own region.
     """
+    if table.entity.key_column is None:
+        return _named_ids(session, table, keys)
     found = {key: table.well_known[key] for key in keys if key in table.well_known}
     for piece in chunks(sorted(set(keys) - found.keys())):
         wanted = frozenset(piece)
@@ -66,6 +70,48 @@ def local_ids(session: Session, table: Table, keys: Collection[str]) -> dict[str
             if key in wanted and int(local_id) not in table.well_known.values():
                 found[key] = int(local_id)
     return found
+
+
+def _named_ids(session: Session, table: Table, keys: Collection[str]) -> dict[str, int]:
+    """The same for rows that several fields name. Of two rows of one name, which nothing forbids, the older counts."""
+    named = [table.entity.field(name) for name in table.entity.key_fields]
+    wanted = _named_columns(session, table, named, keys)
+    listed = ", ".join(quote_identifier(field.name) for field in named)
+    found: dict[str, int] = {}
+    for piece in chunks(list(wanted)):
+        conditions, bound = [f"NOT {table.exclusion(table.sql)}"], list[Scalar]()
+        for number, field in enumerate(named):
+            if not field.columns[0].nullable:
+                choices = sorted({columns[number] for columns in piece}, key=str)
+                conditions.append(f"{quote_identifier(field.name)} IN ({marks(choices)})")
+                bound += choices
+        for local_id, *columns in session.select(
+            f"SELECT {table.local_id}, {listed} FROM {table.sql} WHERE {' AND '.join(conditions)} "
+            f"ORDER BY {table.local_id}",
+            bound,
+        ):
+            key = wanted.get(tuple(columns))
+            if key is not None:
+                found.setdefault(key, int(local_id))
+    return found
+
+
+def _named_columns(
+    session: Session, table: Table, named: Sequence[Field], keys: Collection[str]
+) -> dict[tuple[Scalar, ...], str]:
+    """What stands in the columns that name a row -> its key; without rows whose parents are not here."""
+    parts = {key: part for key in keys if (part := split(key, len(named))) is not None}
+    parents: dict[int, dict[str, int]] = {}
+    for number, field in enumerate(named):
+        if field.reference is not None:
+            names = {part[number] or "" for part in parts.values()}
+            parents[number] = local_ids(session, table.parents[field.name], names)
+    columns: dict[tuple[Scalar, ...], str] = {}
+    for key, part in parts.items():
+        here = [parents[n].get(text) if n in parents and text is not None else text for n, text in enumerate(part)]
+        if all((column is None) == (text is None) for column, text in zip(here, part, strict=True)):
+            columns[tuple(here)] = key
+    return columns
 
 
 def read(session: Session, layout: Layout, table: Table, ids: Collection[int]) -> dict[str, BusinessRow]:
@@ -90,13 +136,13 @@ def read_keys(session: Session, layout: Layout, keys: Iterable[RowKey]) -> dict[
 
 def select(layout: Layout, table: Table) -> str:
     """``SELECT ... FROM table t LEFT JOIN parents``, to be parsed by ``parse``."""
-    columns = [f"t.{table.local_id}", f"t.{table.key_column}", table.exclusion("t")]
+    columns = [f"t.{table.local_id}", table.own_key("t"), table.exclusion("t")]
     columns += [f"t.{quote_identifier(column)}" for column in table.entity.columns]
     joins = ""
     for number, field in enumerate(table.references):
         assert field.reference is not None
         parent, alias = layout.tables[field.reference], f"p{number}"
-        columns += [f"{alias}.{parent.local_id}", f"{alias}.{parent.key_column}"]
+        columns += [f"{alias}.{parent.local_id}", parent.own_key(alias)]
         joins += (
             f" LEFT JOIN {parent.sql} {alias} ON {alias}.{parent.local_id} = t.{quote_identifier(field.name)}"
             f" AND NOT {parent.exclusion(alias)}"
@@ -108,7 +154,7 @@ def parse(layout: Layout, table: Table, row: Row) -> BusinessRow | None:
     """Make a business row of a row of ``select``; None for one that is none of the entity's."""
     local_id, uuid, excluded, *rest = row
     key = table.key_of(int(local_id), uuid)
-    if excluded or key is None or int(local_id) in table.unsynced_ids:
+    if excluded or key is None or len(key) > KEY_LENGTH or int(local_id) in table.unsynced_ids:
         return None
     names = table.entity.columns
     columns = dict(zip(names, rest[: len(names)], strict=True))

@@ -9,6 +9,7 @@ left_out       entities that the policy leaves out, until what was missed is on 
 link_cursor    how far each peer has been applied
 parked         rows that are stored, but not visible yet, and why
 conflict       concurrent values and clashes of names, for people
+entity         which entities are exchanged here, what is the matter with the others, and how the tables looked
 well_known     rows that are the same in every region by what they are, not by uuid
 configuration  what the operator told the agent;  claim: whose region it is;  audit: what people decided
 """
@@ -18,7 +19,7 @@ from typing import Final
 from region_operator.naming import quote_identifier
 from region_operator.replication.store.connections import Session
 
-SCHEMA_VERSION: Final = 1
+SCHEMA_VERSION: Final = 2
 
 KEY_LENGTH: Final = 128
 """Characters of a key: CloudStack's uuids have at most 40; natural keys join two of them."""
@@ -103,6 +104,12 @@ _TABLES: Final = {
         closed_at DATETIME(6) NULL,
         UNIQUE KEY i_conflict__fingerprint (entity, entity_key, field, fingerprint),
         KEY i_conflict__state (state, kind)""",
+    "entity": f"""
+        name VARCHAR(32) {_BINARY} NOT NULL PRIMARY KEY,
+        held_back TINYINT NOT NULL,
+        reason VARCHAR(64) NOT NULL,
+        message VARCHAR(1000) NOT NULL,
+        shape MEDIUMTEXT NULL COMMENT 'JSON of columns and triggers as they were when the region was prepared'""",
     "well_known": f"""
         {_ROW},
         local_id BIGINT UNSIGNED NOT NULL,

@@ -214,7 +214,7 @@ def _parents(layout: Layout, table: Table) -> str:
 def _parent_key(layout: Layout, field: Field, number: int) -> str:
     assert field.reference is not None
     parent = layout.tables[field.reference]
-    key = f"CAST(p{number}.{parent.key_column} AS CHAR CHARACTER SET utf8mb4)"
+    key = f"CAST({parent.own_key(f'p{number}')} AS CHAR CHARACTER SET utf8mb4)"
     if not parent.well_known:
         return key
     cases = " ".join(f"WHEN {local_id} THEN {literal(fixed)}" for fixed, local_id in sorted(parent.well_known.items()))
@@ -226,10 +226,7 @@ def _travels(layout: Layout, table: Table, field: Field, column: Column, *, as_n
     if field.reference is not None:
         return _parent_key(layout, field, table.references.index(field))
     own = f"t.{quote_identifier(column.name)}"
-    value = own if as_number and column.kind in _NUMBERS else f"CAST({own} AS CHAR CHARACTER SET utf8mb4)"
-    if field.shared is None:
-        return value
-    return f"IF({own} IN ({', '.join(map(literal, field.shared))}), {value}, NULL)"
+    return own if as_number and column.kind in _NUMBERS else f"CAST({own} AS CHAR CHARACTER SET utf8mb4)"
 
 
 def _type(column: Column) -> str:

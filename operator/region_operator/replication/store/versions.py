@@ -85,9 +85,11 @@ class VersionText:
     origin: Origin | None = None
 
 
-def fits(state: RowState, values: Mapping[str, Value] | None) -> bool:
+def fits(layout: Layout, state: RowState, values: Mapping[str, Value] | None) -> bool:
     """Tell whether a business row with these values says all that ``state`` says but the names of the writes."""
     if values is None or state.deleted or state.alias is not None or state.registers.keys() != values.keys():
+        return False
+    if not layout.tables[state.entity].entity.is_stable(values):
         return False
     return all(len(register) == 1 and register[0].value == values[name] for name, register in state.registers.items())
 

@@ -7,7 +7,7 @@ from typing import TypeVar
 
 from region_operator.replication.catalog import Entity
 from region_operator.replication.feed import FeedRow, RowKey
-from region_operator.replication.store import incarnations, intake
+from region_operator.replication.store import compatibility, incarnations, intake
 from region_operator.replication.store.apply import Application
 from region_operator.replication.store.connections import Address, Lane, Session
 from region_operator.replication.store.context import Context, Outcome, Rules
@@ -54,7 +54,7 @@ class Writer:
 
     def leave_out(self, entities: Collection[str]) -> None:
         """Neither take nor serve rows of these entities from now on."""
-        self.layout = replace(self.layout, left_out=frozenset(entities))
+        self.layout = replace(self.layout, left_out=frozenset(entities) | self.layout.held)
 
     def context(self, session: Session, *, source: int = 0, incarnation: str = "") -> Context:
         """What a transaction depends on; ``source`` and ``incarnation`` of the region whose rows are applied."""
@@ -132,8 +132,9 @@ class Writer:
             business_schema=self._address.business_schema,
             sync_schema=schema,
             well_known=load_well_known(session, schema),
+            held=compatibility.load(session, schema).held,
         )
-        self.layout = replace(found, left_out=self.layout.left_out)
+        self.layout = replace(found, left_out=self.layout.left_out | found.held)
         self._tenure = incarnations.take(
             session, self.layout, region_id=self.region_id, mint=self._mint, before=self._tenure
         )

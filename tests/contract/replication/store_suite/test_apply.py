@@ -220,22 +220,6 @@ def test_a_page_of_another_region_is_refused(two: tuple[Cloud, Cloud]) -> None:
         there.store.apply(3, first_page(here))
 
 
-def test_custom_roles_stay_in_their_region_and_arriving_accounts_keep_theirs(two: tuple[Cloud, Cloud]) -> None:
-    here, there = two
-    here.add_account("acme")
-    pull(there, here)
-    here.update("account", "acme", role_id=17)
-    pull(there, here)
-    assert there.value("account", "acme", "role_id") is None
-    there.update("account", "acme", role_id=23)
-    settle(here, there)
-    assert here.value("account", "acme", "role_id") == 17
-    assert there.value("account", "acme", "role_id") == 23
-    here.update("account", "acme", role_id=2)
-    settle(here, there)
-    assert there.value("account", "acme", "role_id") == 2
-
-
 def test_a_parked_row_is_a_dead_letter_in_the_end_and_lives_again_when_asked(two: tuple[Cloud, Cloud]) -> None:
     here, there = two
     here.add_account("acme")

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from region_operator.api.agent import LinkReason, LinkState
+from region_operator.api.agent import EntityStatus, LinkReason, LinkState
 from region_operator.api.conditions import Finding, is_declared
 from region_operator.api.reasons import REGION_PEERING
 from region_operator.controller.facts import DuplicatePeering, Invalid, Unknown
@@ -169,6 +169,25 @@ def test_different_schemas_are_told():
     watch = Watch()
     watch.look(peering(side(1, agent(1, link(2), schema_version=9))))
     assert watch.verdict("SchemaCompatible") == ("False", "SchemaSkew")
+
+
+def test_an_entity_that_a_side_cannot_exchange_is_told_with_what_to_do():
+    watch = joined()
+    here = EntityStatus(entity="template", reason="ColumnMissing", message="no column hvm")
+    there = EntityStatus(entity="template", reason="TableMissing", message="no table")
+    forged = EntityStatus(entity="x; y", reason="TableMissing", message="m")
+    watch.look(
+        peering(
+            side(1, agent(1, link(2), entities=[here, forged])),
+            side(2, agent(2, link(1), entities=[there])),
+        )
+    )
+    assert watch.verdict("SchemaCompatible") == ("False", "SchemaSkew")
+    assert watch.verdict("Ready") == ("True", "Ready")
+    (skew,) = watch.status.schema_skew
+    assert (skew.entity, skew.reason) == ("template", "ColumnMissing")
+    assert "no column hvm" in skew.message
+    assert "no table" in skew.message
 
 
 def test_lag_over_the_objective_is_told_after_two_looks_and_taken_back_at_half():

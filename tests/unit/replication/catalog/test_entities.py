@@ -9,15 +9,21 @@ from region_operator.replication.catalog import (
     ADMIN_USER,
     CATALOG,
     DOMAIN,
+    EVENT,
+    PROJECT_MEMBER,
+    ROLE,
     ROOT_DOMAIN,
     SYSTEM_ACCOUNT,
     SYSTEM_USER,
+    TEMPLATE,
     USER,
     Column,
     Entity,
     Field,
     catalog,
+    keys,
 )
+from region_operator.replication.catalog.roles import DEFAULT_ROLES, default_role
 from region_operator.replication.model import actor_of, local_write
 
 USER_ROW = {
@@ -38,14 +44,17 @@ USER_ROW = {
 
 
 def test_parents_come_first_and_the_owner_of_a_domain_is_deferred():
-    assert list(CATALOG) == ["domain", "account", "user"]
+    order = list(CATALOG)
+    for entity in CATALOG.values():
+        for parent in set(entity.references.values()) - {entity.name}:
+            assert order.index(parent) < order.index(entity.name)
     assert DOMAIN.deferred_references == {"owner": "account"}
     assert DOMAIN.field("owner").placeholder == SYSTEM_ACCOUNT
 
 
 def test_every_column_has_exactly_one_place():
     for entity in CATALOG.values():
-        places = [*entity.columns, *entity.excluded, *entity.derived, entity.key_column, entity.local_id]
+        places = [*entity.columns, *entity.excluded, *entity.own_columns]
         assert len(places) == len(set(places)), entity.name
 
 
@@ -106,20 +115,43 @@ def test_a_state_without_a_field_that_its_row_must_have_is_noticed():
     assert USER.missing_fields(admin) == ()
 
 
-def test_default_roles_travel_and_custom_roles_stay():
-    role = ACCOUNT.field("role_id")
-    assert (role.travels({"role_id": 4}), role.travels({"role_id": 17}), role.travels({"role_id": None})) == (
-        4,
-        None,
-        None,
-    )
-    assert role.arrives(4, current=17) == {"role_id": 4}
-    assert role.arrives(None, current=17) == {"role_id": 17}
-    assert role.arrives(None, current=4) == {"role_id": None}
+def test_roles_that_an_installation_brings_are_targets_of_references_only():
+    assert ACCOUNT.references["role_id"] == "role"
+    assert not any(ROLE.is_synced(row.key) for row in ROLE.well_known)
+    assert [row.key for row in ROLE.well_known if not row.optional] == [default_role(name) for name in DEFAULT_ROLES]
+    assert ROLE.is_synced("a custom one")
 
 
-def test_project_accounts_are_no_accounts_here():
-    assert (ACCOUNT.row_filter.column, ACCOUNT.row_filter.excluded) == ("type", (5,))
+def test_project_accounts_are_accounts_and_memberships_are_named_by_who_and_where():
+    assert ACCOUNT.row_filter is None
+    values = {"project_id": "p", "account_id": "a/b", "user_id": None}
+    assert PROJECT_MEMBER.key_of(values) == "p/a~1b/"
+    assert PROJECT_MEMBER.key_of({**values, "user_id": "u"}) == "p/a~1b/u"
+    assert PROJECT_MEMBER.key_of({**values, "account_id": None}) is None
+    assert USER.key_of(USER_ROW) is None
+
+
+@pytest.mark.parametrize("parts", [("a", "b"), ("a/b", "~"), ("~1", "/~0"), ("a", None), (None, "b")])
+def test_a_name_of_parts_has_one_meaning(parts):
+    assert keys.split(keys.join(parts), 2) == parts
+
+
+def test_a_text_of_other_parts_is_no_name():
+    assert keys.split("a/b/c", 2) is None
+    assert keys.split("a", 2) is None
+
+
+def test_an_event_keeps_what_it_referred_to_for_the_other_may_be_purged():
+    assert EVENT.append_only
+    assert EVENT.is_stable({"start_id": None})
+    assert not EVENT.is_stable({"start_id": "e-1"})
+    assert DOMAIN.is_stable({"owner": "a-1"})
+
+
+def test_a_template_arrives_with_a_guest_system_that_says_nothing_and_without_copies():
+    assert TEMPLATE.initial == {"guest_os_id": 0}
+    assert {"size", "state", "guest_os_id"} <= set(TEMPLATE.excluded)
+    assert TEMPLATE.row_filter.column == "type"
 
 
 @pytest.mark.parametrize(
@@ -146,7 +178,7 @@ def gadget(**more) -> Entity:
     fields = (
         Field("label", (Column("label", max_length=20),)),
         Field("price", (Column("amount", "decimal"), Column("currency", max_length=3))),
-        Field("owner", (Column("owner_id", "int"),), reference="account"),
+        Field("owner_id", (Column("owner_id", "int"),), reference="account"),
     )
     return Entity(**{"name": "gadget", "table": "cloud_gadget", "fields": fields, **more})
 
@@ -154,9 +186,9 @@ def gadget(**more) -> Entity:
 def test_a_made_up_entity_is_a_value():
     entity = catalog([*CATALOG.values(), gadget(append_only=True, excluded=("shelf",))])["gadget"]
     assert entity.columns == ("label", "amount", "currency", "owner_id")
-    assert (entity.references, [group.name for group in entity.groups]) == ({"owner": "account"}, ["price"])
+    assert (entity.references, [group.name for group in entity.groups]) == ({"owner_id": "account"}, ["price"])
     row = {"label": "x", "amount": "1.50", "currency": "EUR", "owner_id": "a-1"}
-    assert entity.values(row, key="g-1") == {"label": "x", "price": ("1.50", "EUR"), "owner": "a-1"}
+    assert entity.values(row, key="g-1") == {"label": "x", "price": ("1.50", "EUR"), "owner_id": "a-1"}
 
 
 @pytest.mark.parametrize(
@@ -166,6 +198,13 @@ def test_a_made_up_entity_is_a_value():
         ({"removed": "removed"}, "has to be a field"),
         ({"fields": (Field("deleted", (Column("deleted"),)),)}, "may be called deleted"),
         ({"fields": (Field("r", (Column("a"), Column("b")), reference="account"),)}, "part of a group"),
+        ({"fields": (Field("r", (Column("a"),), reference="account"),)}, "called like its column"),
+        ({"initial": {"shelf": 1}}, "only excluded columns"),
+        ({"part_of": "label"}, "is no reference"),
+        ({"key_fields": ("label",)}, "either a key column or key fields"),
+        ({"key_column": None}, "either a key column or key fields"),
+        ({"key_column": None, "key_fields": ("shelf",)}, "has to be a field"),
+        ({"key_column": None, "key_fields": ("price",)}, "one column of its name"),
     ],
 )
 def test_an_entity_that_contradicts_itself_cannot_be_made(broken, word):
@@ -181,5 +220,5 @@ def test_names_that_are_no_identifiers_never_become_an_entity(name):
 
 
 def test_a_reference_to_nowhere_is_refused():
-    with pytest.raises(ValueError, match="owner refers to account"):
+    with pytest.raises(ValueError, match="owner_id refers to account"):
         catalog([gadget()])

@@ -1,0 +1,144 @@
+"""Tables of a cloud that we did not create: old keys, mixed character sets, rows without keys, missing tables."""
+
+from collections.abc import Callable
+
+import pytest
+
+from contract.replication.regions import Region, settle
+from region_operator.errors import InvalidInput
+
+MakeRegion = Callable[..., Region]
+
+
+def findings(region: Region) -> dict[str, tuple[str, bool]]:
+    return {one.entity: (one.reason, one.held_back) for one in region.store.status().findings}
+
+
+def as_an_old_cloud(region: Region) -> None:
+    """What a cloud looks like that has been upgraded since 4.0: its own columns, two character sets, old keys."""
+    region.sql("SET FOREIGN_KEY_CHECKS = 0")
+    for table in ("domain", "account_details", "projects"):
+        region.sql(f"ALTER TABLE {table} CONVERT TO CHARACTER SET latin1")
+    region.sql("ALTER TABLE account CONVERT TO CHARACTER SET utf8mb3 COLLATE utf8mb3_unicode_ci")
+    region.sql("ALTER TABLE user CONVERT TO CHARACTER SET utf8mb4 COLLATE utf8mb4_unicode_ci")
+    region.sql("SET FOREIGN_KEY_CHECKS = 1")
+    region.sql("ALTER TABLE account ADD COLUMN own_column INT NOT NULL DEFAULT 3, ADD COLUMN other TEXT NULL")
+    region.sql("UPDATE domain SET uuid = id")
+    region.sql("UPDATE account SET uuid = id")
+    region.sql("UPDATE user SET uuid = id")
+    region.add_domain("3", name="sales")
+    region.add_domain("4", name="gone", parent="3")
+    region.sql("UPDATE domain SET removed = '2020-01-01 00:00:00', state = 'Inactive' WHERE uuid = '4'")
+    region.sql("UPDATE domain SET child_count = 0 WHERE uuid = '3'")
+    region.add_account("3", name="acme", domain="3")
+    region.add_account("4", name="closed", domain="4")
+    region.sql("UPDATE account SET removed = '2020-01-01 00:00:00' WHERE uuid = '4'")
+    region.add_user("3", account="3", name="jane")
+    region.insert("account_details", account_id="3", name="clé", value="été")
+    region.add_project("5", owner="3")
+
+
+def test_a_cloud_of_old_keys_and_mixed_character_sets_reaches_a_new_one(make_region: MakeRegion) -> None:
+    old, new = make_region(1, prepared=False), make_region(2)
+    as_an_old_cloud(old)
+    old.prepare()
+    old.open()
+    settle(old, new)
+    assert new.content() == old.content()
+    assert new.states() == old.states()
+    assert not new.has("account", "4")  # removed before anybody met: known, but not made anew
+    new.sql("UPDATE account_details SET value = 'hiver'")
+    new.sql("UPDATE user SET firstname = 'Zoë' WHERE uuid = '3'")
+    settle(old, new)
+    assert old.sql("SELECT name, value FROM account_details") == [("clé", "hiver")]
+    assert old.value("user", "3", "firstname") == "Zoë"
+    assert old.value("account", "3", "own_column") == 3
+
+
+@pytest.mark.parametrize("missing", ["table", "column"])
+def test_an_entity_that_is_not_there_is_held_back_alone(make_region: MakeRegion, missing: str) -> None:
+    here, there = make_region(1, prepared=False), make_region(2)
+    here.sql("DROP TABLE vm_template_details")
+    if missing == "table":
+        here.sql("DROP TABLE vm_template")
+    else:
+        here.sql("ALTER TABLE vm_template DROP COLUMN dynamically_scalable")
+    here.prepare()
+    here.open()
+    reason = "TableMissing" if missing == "table" else "ColumnMissing"
+    assert findings(here) == {"template": (reason, True), "template_detail": ("TableMissing", True)}
+    here.add_account("acme")
+    there.add_account("there")
+    there.add_template("debian", account="there")
+    settle(here, there)
+    assert there.has("account", "acme")
+    assert here.has("account", "there")
+    assert here.store.parked() == []
+
+
+def test_an_entity_that_refers_to_one_that_is_held_back_is_held_back_too(make_region: MakeRegion) -> None:
+    here = make_region(1, prepared=False)
+    here.sql("ALTER TABLE projects DROP COLUMN display_text")
+    here.prepare()
+    here.open()
+    assert findings(here) == {"project": ("ColumnMissing", True), "project_member": ("ReferenceHeldBack", True)}
+
+
+def test_what_was_held_back_comes_with_the_next_run_of_prepare(make_region: MakeRegion) -> None:
+    here, there = make_region(1, prepared=False), make_region(2)
+    here.sql("ALTER TABLE vm_template DROP COLUMN dynamically_scalable")
+    here.prepare()
+    here.open()
+    there.add_account("acme")
+    there.add_template("debian", account="acme")
+    settle(here, there)
+    here.add_template("made here meanwhile", account="acme")
+    assert not here.has("vm_template", "debian")
+    here.sql("ALTER TABLE vm_template ADD COLUMN dynamically_scalable TINYINT(1) UNSIGNED NOT NULL DEFAULT 0")
+    here.prepare()
+    here.reopen()
+    here.store.set_rules(here.rules)  # as an agent does that starts
+    assert findings(here) == {}
+    settle(here, there)
+    assert here.has("vm_template", "debian")
+    assert there.has("vm_template", "made here meanwhile")
+    assert here.states() == there.states()
+
+
+@pytest.mark.rule("ENGINE 17")
+def test_a_column_that_was_dropped_stops_no_writer_once_the_region_is_prepared_again(region: Region) -> None:
+    region.add_account("acme")
+    region.sql("ALTER TABLE vm_template DROP COLUMN dynamically_scalable")
+    region.prepare()
+    region.reopen()
+    region.add_template("debian", account="acme")
+    assert findings(region)["template"] == ("ColumnMissing", True)
+
+
+def test_rows_without_a_key_stay_and_are_reported_with_the_remedy(make_region: MakeRegion) -> None:
+    here, there = make_region(1, prepared=False), make_region(2)
+    here.add_account("acme")
+    here.sql("INSERT INTO account (uuid, account_name, type, domain_id) VALUES (NULL, 'no key', 0, 1)")
+    local_id = here.sql("SELECT id FROM account WHERE uuid IS NULL")[0][0]
+    installed = here.prepare()
+    here.open()
+    (finding,) = installed.findings
+    assert (finding.entity, finding.reason, finding.held_back) == ("account", "KeyMissing", False)
+    for word in ("1 rows of table account", f"id {local_id})", "UPDATE", "prepare again"):
+        assert word in finding.message
+    settle(here, there)
+    assert there.sql("SELECT account_name FROM account WHERE NOT `default`") == [("acme",)]
+    # Given a key it travels at once.
+    here.sql("UPDATE account SET uuid = 'given' WHERE uuid IS NULL")
+    settle(here, there)
+    assert there.has("account", "given")
+
+
+def test_a_schema_that_is_no_clouds_is_refused(make_region: MakeRegion) -> None:
+    region = make_region(1, prepared=False)
+    region.sql("SET FOREIGN_KEY_CHECKS = 0")
+    for (table,) in region.sql("SHOW TABLES"):
+        region.sql(f"DROP TABLE `{table}`")
+    with pytest.raises(InvalidInput) as refused:
+        region.prepare()
+    assert refused.value.reason == "TableMissing"
