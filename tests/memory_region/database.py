@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import Literal
 
 from region_operator.errors import Unavailable
-from region_operator.replication.catalog import CATALOG, Column, Entity
+from region_operator.replication.catalog import CATALOG, Column, Entity, Field
 from region_operator.replication.feed import ConflictRecord, RowKey, StoredConfiguration
 from region_operator.replication.model import Cursor, History, RowState, Scalar, encode, genesis
 
@@ -151,7 +151,7 @@ class Server:
         with self.transaction() as draft:
             for entity in self.catalog.values():
                 for row in entity.well_known:
-                    columns = {column.name: _default(column) for f in entity.fields for column in f.columns}
+                    columns = {column.name: _default(f, column) for f in entity.fields for column in f.columns}
                     draft.business[RowKey(entity.name, row.key)] = {**columns, **row.match}
                     if row.synced:
                         values = entity.values({**columns, **row.match}, key=row.key)
@@ -159,5 +159,5 @@ class Server:
                         draft.put_version(state, complete=False, origin=None, now_s=self.clock())
 
 
-def _default(column: Column) -> Scalar:
-    return None if column.nullable else _DEFAULTS[column.kind]
+def _default(field: Field, column: Column) -> Scalar:
+    return field.placeholder if field.reference or column.nullable else _DEFAULTS[column.kind]

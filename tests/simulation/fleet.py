@@ -1,0 +1,267 @@
+"""Runs one plan: regions, network, people and misfortunes; then heals everything and checks the contract."""
+
+import asyncio
+import random
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from memory_region import Database, MemoryRegion
+from region_operator.api.agent import Link, Rules
+from region_operator.replication.feed import ApplyOutcome, FeedPage, FeedRequest, FetchedRows
+from region_operator.replication.model import START, Cursor
+from simulation import verdict
+from simulation.network import Network
+from simulation.node import Node, link_to
+from simulation.oracle import Knowledge, Oracle, Violation
+from simulation.people import People
+from simulation.plans import RULES, WRITES, Event, Plan, pick, rules_of
+
+REST_LIMIT_S = 240.0
+LOOK_S = 4.0
+QUIET_S = 60.0
+
+
+@dataclass(frozen=True)
+class Backup:
+    content: Database
+    knowledge: Knowledge
+
+
+class Traced(MemoryRegion):
+    """Tells the oracle which rows arrive and which leave."""
+
+    oracle: Oracle
+
+    def apply(self, source: int, page: FeedPage) -> ApplyOutcome:
+        self.oracle.arriving(self.region_id, source, page.rows)
+        try:
+            return super().apply(source, page)
+        finally:
+            self.oracle.arrived(self.region_id)
+
+    def apply_rows(self, source: int, rows: FetchedRows) -> ApplyOutcome:
+        self.oracle.arriving(self.region_id, source, rows.rows)
+        try:
+            return super().apply_rows(source, rows)
+        finally:
+            self.oracle.arrived(self.region_id)
+
+    def read_feed(self, request: FeedRequest) -> FeedPage:
+        page = super().read_feed(request)
+        self.oracle.sent(self.region_id, request.peer, page.rows)
+        return page
+
+
+class Fleet:
+    """All regions of one history, inside a running virtual loop."""
+
+    def __init__(self, plan: Plan, *, chance: random.Random, store: type[Traced] = Traced) -> None:
+        self.plan, self._store = plan, store
+        self.oracle = Oracle()
+        self._network = Network(chance, usual_s=plan.usual_s, loss=plan.loss)
+        self.nodes = {number: self._node(number, chance) for number in range(1, plan.regions + 1)}
+        self._people = {number: People(number, node.cloud) for number, node in self.nodes.items()}
+        self._links = {f"p{a}-{b}": (a, b) for a, b in plan.links}
+        self._later = list(plan.later)
+        self._left: set[str] = set()
+        self.rules: dict[int, Rules] = dict.fromkeys(self.nodes, RULES[0])
+        self._backups: dict[int, list[Backup]] = {number: [] for number in self.nodes}
+
+    async def run(self) -> None:
+        """Live the plan through, then check; raises Violation."""
+        for node in self.nodes.values():
+            self._instruct(node.id)
+            node.start()
+        loop = asyncio.get_running_loop()
+        self._people[1].populate(self.plan.people)
+        for event in self.plan.events:
+            await asyncio.sleep(max(0.0, event.at_s - loop.time()))
+            node = self.nodes[event.region]
+            if event.kind in WRITES:
+                self._write(node, event)
+            else:
+                getattr(self, f"_{event.kind}")(node, event)
+            self._check_faults()
+        self._heal_everything()
+        await self._come_to_rest()
+        traffic = self._traffic()
+        await asyncio.sleep(QUIET_S)
+        if self._traffic() != traffic:
+            raise Violation(f"no rest: {self._traffic()} rows sent and versions given, after {traffic}; nobody wrote")
+        self._check_faults()
+        verdict.check(self)
+
+    def stop(self) -> None:
+        for node in self.nodes.values():
+            node.kill()
+
+    def contents(self) -> dict[int, Database]:
+        return {number: node.server.database for number, node in self.nodes.items()}
+
+    def _node(self, number: int, chance: random.Random) -> Node:
+        node = Node(number, network=self._network, chance=chance)
+        node.offset_s = self.plan.clocks_s[number - 1]
+        open_store = node.open_store
+
+        def traced(server: object) -> MemoryRegion:
+            store = open_store(node.server)
+            store.__class__ = type("Store", (self._store,), {"oracle": self.oracle})
+            return store
+
+        node.open_store = traced
+        node.server.on_commit = lambda before, after: self._committed(node, before, after)
+        return node
+
+    def _committed(self, node: Node, before: Database, after: Database) -> None:
+        self.oracle.committed(node.id, before, after)
+        if after.dirty != before.dirty:
+            node.written()
+
+    # Events
+
+    def _write(self, node: Node, event: Event) -> None:
+        if not node.server.down:
+            self._people[node.id].write(event.kind, event.draws)
+
+    def _cut(self, node: Node, event: Event) -> None:
+        other = pick(event.draws[0], [number for number in self.nodes if number != node.id])
+        self._network.cut |= {(node.id, other), (other, node.id)}
+
+    def _cut_one_way(self, node: Node, event: Event) -> None:
+        self._network.cut.add((node.id, pick(event.draws[0], [n for n in self.nodes if n != node.id])))
+
+    def _heal(self, node: Node, event: Event) -> None:
+        if event.draws[0] < 0.5:
+            self._network.cut.clear()
+        else:
+            self._network.cut = {way for way in self._network.cut if node.id not in way}
+
+    def _kill(self, node: Node, event: Event) -> None:
+        node.kill()
+        self._later_do(event.draws[0] * 2, lambda: self._start(node))
+
+    def _kill_in_commit(self, node: Node, event: Event) -> None:
+        node.dies_in = 1 + int(event.draws[0] * 4)
+        self._later_do(3 * event.draws[1], lambda: self._start(node))
+
+    def _restart_database(self, node: Node, event: Event) -> None:
+        node.server.down = True
+        self._later_do(event.draws[0] * 2, lambda: self._database_is_back(node))
+
+    def _database_is_back(self, node: Node) -> None:
+        node.server.down = False
+        node.server.restart()
+
+    def _backup(self, node: Node, event: Event) -> None:
+        if not node.server.down:
+            self._backups[node.id].append(Backup(node.server.database, self.oracle.backup(node.id)))
+
+    def _restore(self, node: Node, event: Event) -> None:
+        backup = pick(event.draws[0], self._backups[node.id])
+        if backup is not None and not node.server.down:
+            node.kill()
+            node.server.restore(backup.content)
+            self.oracle.restored(node.id, backup.knowledge)
+            self._later_do(event.draws[1] * 2, lambda: self._start(node))
+
+    def _jump(self, node: Node, event: Event) -> None:
+        node.offset_s += (event.draws[0] * 2 - 1) * self.plan.jumps_s
+
+    def _rules_change(self, node: Node, event: Event) -> None:
+        self.rules[node.id] = rules_of(event.draws[0])
+        self._instruct(node.id)
+
+    def _join(self, node: Node, event: Event) -> None:
+        if self._later:
+            a, b = self._later.pop(0)
+            self._links[f"p{a}-{b}"] = (a, b)
+            self._instruct(a, b)
+
+    def _leave(self, node: Node, event: Event) -> None:
+        """End a peering that others make up for."""
+        for uid, (a, b) in self._links.items():
+            rest = [link for other, link in self._links.items() if other not in self._left | {uid}]
+            if uid not in self._left and _is_connected(rest, len(self.nodes)):
+                self._left.add(uid)
+                self._instruct(a, b)
+                return
+
+    # What the operator and the hosts do
+
+    def _instruct(self, *regions: int) -> None:
+        for number in regions:
+            links: dict[str, Link] = {}
+            for uid, pair in self._links.items():
+                if number in pair:
+                    other = pair[0] if pair[1] == number else pair[1]
+                    state = "Leaving" if uid in self._left else "Active"
+                    links[uid] = link_to(other, uid=uid, batch_rows=self.plan.batch_rows, state=state)
+            self.nodes[number].want(links, self.rules[number])
+
+    def _start(self, node: Node) -> None:
+        if node.life is None:
+            node.start()
+
+    def _later_do(self, delay_s: float, what: Callable[[], None]) -> None:
+        asyncio.get_running_loop().call_later(delay_s, what)
+
+    def _heal_everything(self) -> None:
+        self._network.cut.clear()
+        self._network.loss = 0.0
+        while self._later:
+            self._join(self.nodes[1], Event(0, "join", 1, ()))
+        for node in self.nodes.values():
+            node.dies_in = None
+            if node.server.down:
+                self._database_is_back(node)
+            self._start(node)
+            if self.plan.common_rules:
+                self.rules[node.id] = RULES[0]
+            self._instruct(node.id)
+
+    # Rest
+
+    async def _come_to_rest(self) -> None:
+        """Wait until nothing has moved for a while, and the regions are equal."""
+        before, waited_s = (-1, -1), 0.0
+        while waited_s < REST_LIMIT_S:
+            await asyncio.sleep(LOOK_S)
+            waited_s += LOOK_S
+            self._check_faults()
+            now = self._traffic()
+            if now == before and not self._behind() and not verdict.differences(self.contents()):
+                return
+            before = now
+        problems = [*self._behind(), *verdict.differences(self.contents())]
+        raise Violation(f"the regions never come to rest: {problems[:3]}")
+
+    def _behind(self) -> list[str]:
+        """Links that have not applied all that there is."""
+        contents, found = self.contents(), []
+        for uid, pair in self._links.items():
+            for reader, source in (pair, pair[::-1]):
+                cursor, _ = contents[reader].cursors.get(source, (START, ()))
+                present = contents[source].history[-1].name if contents[source].history else ""
+                if uid not in self._left and cursor != Cursor(present, contents[source].last_lsn):
+                    found.append(f"region {reader} stands at {cursor} of region {source}")
+        return found
+
+    def _traffic(self) -> tuple[int, int]:
+        """Rows sent and numbers given so far."""
+        return self.oracle.sent_rows, sum(content.last_lsn for content in self.contents().values())
+
+    def _check_faults(self) -> None:
+        faults = [*self.oracle.violations, *(fault for node in self.nodes.values() for fault in node.faults)]
+        if faults:
+            raise faults[0]
+
+
+def _is_connected(links: list[tuple[int, int]], regions: int) -> bool:
+    reached, todo = {1}, [1]
+    while todo:
+        at = todo.pop()
+        for a, b in links:
+            for other in {a, b} - reached if at in (a, b) else ():
+                reached.add(other)
+                todo.append(other)
+    return len(reached) == regions

@@ -1,0 +1,85 @@
+"""Runs histories by their seeds, makes failing ones shorter, and says how to run them again.
+
+python -m simulation 4711         one seed
+python -m simulation --minutes 5  new seeds for so long, or until one fails
+"""
+
+import asyncio
+import logging
+import random
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+
+from simulation.fleet import Fleet, Traced
+from simulation.loop import VirtualLoop
+from simulation.plans import Plan, drawn
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Links break all the time here; nobody has to read of it. And the throttle draws from the common generator."""
+    logging.disable(logging.CRITICAL)
+    state = random.getstate()
+    try:
+        yield
+    finally:
+        random.setstate(state)
+        logging.disable(logging.NOTSET)
+
+
+def run(plan: Plan, *, store: type[Traced] = Traced) -> Fleet:
+    """Live a plan through and check; raises Violation, or whatever broke."""
+    chance = random.Random(plan.seed)
+    loop = VirtualLoop(chance)
+    try:
+        with quiet():
+            random.seed(plan.seed)
+            return loop.run_until_complete(_run(plan, chance, store))
+    finally:
+        loop.close()
+
+
+async def _run(plan: Plan, chance: random.Random, store: type[Traced]) -> Fleet:
+    fleet = Fleet(plan, chance=chance, store=store)
+    try:
+        await fleet.run()
+    finally:
+        fleet.stop()
+        left = asyncio.all_tasks() - {asyncio.current_task()}
+        for task in left:
+            task.cancel()
+        await asyncio.gather(*left, return_exceptions=True)
+    return fleet
+
+
+def fault_of(plan: Plan, *, store: type[Traced] = Traced) -> BaseException | None:
+    """What goes wrong in a history; None if nothing does."""
+    try:
+        run(plan, store=store)
+    except (Exception, BaseExceptionGroup) as fault:
+        return fault
+    return None
+
+
+def shortened(plan: Plan, *, store: type[Traced] = Traced) -> Plan:
+    """Leave out events as long as the history still fails."""
+    size = max(1, len(plan.events) // 2)
+    while size:
+        start = 0
+        while start < len(plan.events):
+            shorter = replace(plan, events=plan.events[:start] + plan.events[start + size :])
+            if fault_of(shorter, store=store) is not None:
+                plan = shorter
+            else:
+                start += size
+        size //= 2
+    return plan
+
+
+def report(seed: int, fault: BaseException, *, store: type[Traced] = Traced) -> str:
+    """Say what failed, after which events, and the command that runs it again."""
+    plan = shortened(drawn(seed), store=store)
+    events = [f"  {event.at_s:7.3f} s  region {event.region}  {event.kind}" for event in plan.events]
+    setting = f"{plan.regions} regions, peered {plan.links}, then {plan.later}, pages of {plan.batch_rows}"
+    return "\n".join([f"seed {seed}: {fault!r}", setting, *events, f"again: make soak SEED={seed}"])

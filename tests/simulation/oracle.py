@@ -1,0 +1,223 @@
+"""Knows what may happen and what may not, from what it is told of commits and pages; knows nothing of merges.
+
+It is naive on purpose. Every write of a field remembers the set of writes that its region had seen of that row; such
+sets travel with the text of a state. So what must be in a register in the end is every write that no other write to
+the field had seen: no less (nothing lost), no more (nothing comes back). The rest of the contract (docs/consistency.md)
+is checked at each commit or each page:
+
+    a dot names one value                       Oracle._dots
+    what is committed is captured               Oracle._captured
+    an older version never overwrites           Oracle._grown
+    no dangling reference, no endless path      Oracle._whole
+    no echo                                     Oracle.sent
+"""
+
+from collections import defaultdict
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from memory_region import Database
+from memory_region.database import Columns, Version
+from region_operator.replication.catalog import CATALOG
+from region_operator.replication.feed import FeedRow, RowKey
+from region_operator.replication.model import DELETED_FIELD, Dot, Register, RowState, Value, region_of
+
+
+class Violation(AssertionError):
+    """The consistency contract is broken."""
+
+
+@dataclass(frozen=True, eq=False)
+class Write:
+    """A write of one field, and all writes to the row that its region had seen."""
+
+    region: int
+    row: RowKey
+    field: str
+    value: Value
+    seen: frozenset["Write"]
+
+
+Seen = frozenset[Write]
+NOTHING: Seen = frozenset()
+
+
+@dataclass
+class Knowledge:
+    """What one region has seen, by row, and what people wrote there that is not folded yet."""
+
+    seen: dict[RowKey, Seen] = field(default_factory=dict)
+    pending: dict[RowKey, dict[str, Value]] = field(default_factory=dict)
+    came_from: dict[RowKey, tuple[int, str]] = field(default_factory=dict)
+
+    def copy(self) -> "Knowledge":
+        pending = {row: dict(values) for row, values in self.pending.items()}
+        return Knowledge(dict(self.seen), pending, dict(self.came_from))
+
+
+class Oracle:
+    """Attributes: sent_rows: rows of all pages so far; commits: of all regions; lost: writes that a restore lost."""
+
+    def __init__(self) -> None:
+        self.regions: dict[int, Knowledge] = defaultdict(Knowledge)
+        self.restores: dict[int, int] = defaultdict(int)
+        self.lost: set[Write] = set()
+        self.writes: list[Write] = []
+        self.violations: list[Violation] = []
+        self.sent_rows = self.commits = 0
+        self._values: dict[tuple[RowKey, str, Dot], Value] = {}
+        self._noted: set[tuple[RowKey, str, Dot]] = set()
+        self._seen_of: dict[tuple[RowKey, str], Seen] = {}
+        self._arriving: dict[int, tuple[int, Mapping[RowKey, str]]] = {}
+
+    # What the fleet tells
+
+    def arriving(self, region: int, source: int, rows: tuple[FeedRow, ...]) -> None:
+        """Region ``region`` is about to apply these rows of ``source``."""
+        self._arriving[region] = (source, {row.row_key: row.state for row in rows})
+
+    def arrived(self, region: int) -> None:
+        self._arriving.pop(region, None)
+
+    def sent(self, source: int, peer: int, rows: tuple[FeedRow, ...]) -> None:
+        """A page for ``peer`` leaves ``source``."""
+        self.sent_rows += len(rows)
+        for row in rows:
+            origin = self.regions[source].came_from.get(row.row_key)
+            if origin == (peer, row.state):
+                raise self._violated(
+                    f"echo: region {source} sends {row.row_key} back to region {peer} as it came from there"
+                )
+
+    def backup(self, region: int) -> Knowledge:
+        return self.regions[region].copy()
+
+    def restored(self, region: int, knowledge: Knowledge) -> None:
+        """The region is as it was then; what nobody else has seen is lost, and may be."""
+        before, self.regions[region] = self.regions[region], knowledge.copy()
+        for row, seen in before.seen.items():
+            self.lost |= seen - frozenset().union(*(other.seen.get(row, NOTHING) for other in self.regions.values()))
+        for other in self.regions.values():  # it has lost what it sent: they may and must send it again
+            other.came_from = {row: origin for row, origin in other.came_from.items() if origin[0] != region}
+
+    def committed(self, region: int, before: Database, after: Database) -> None:
+        self.commits += 1
+        if after.business is not before.business and after.business != before.business:
+            self._whole(region, after)
+        for row, captured in after.dirty.items():
+            if before.dirty.get(row) != captured:
+                self._note_pending(region, row, after)
+        for row, version in after.versions.items():
+            old = before.versions.get(row)
+            if version is not old:
+                waited = [
+                    one.payload for (of, _), one in before.parked.items() if of == row and one.payload is not None
+                ]
+                self._versioned(region, row, old, version, waited)
+        for row in before.dirty:
+            if row not in after.dirty:
+                self._captured(region, row, after)
+
+    # At each commit
+
+    def _versioned(self, region: int, row: RowKey, old: Version | None, new: Version, waited: list[str]) -> None:
+        knowledge = self.regions[region]
+        seen = knowledge.seen.get(row, NOTHING)
+        events = self._dots(region, row, new.state, seen=seen)
+        source, texts = self._arriving.get(region, (0, {}))
+        text = texts.get(row)
+        seen |= events
+        for joined in [text] if text is not None else waited:
+            seen |= self._seen_of.get((row, joined), NOTHING)
+        if self._seen_of.setdefault((row, new.text), seen) != seen:
+            raise self._violated(f"region {region}: one state of {row} stands for two different pasts")
+        knowledge.seen[row] = seen
+        if text is not None and text == new.text:
+            knowledge.came_from[row] = (source, text)
+        elif old is None or old.text != new.text:
+            knowledge.came_from.pop(row, None)
+        if old is not None and not new.state.vector.includes(old.state.vector):
+            raise self._violated(f"region {region}: {row} forgot a write that it had seen")
+
+    def _dots(self, region: int, row: RowKey, state: RowState, *, seen: Seen) -> Seen:
+        """Check that a dot names one value, and note the writes that have just been made here."""
+        made = []
+        for name, register in registers(state):
+            for pair in register:
+                known = self._values.setdefault((row, name, pair.dot), pair.value)
+                if known != pair.value:
+                    raise self._violated(f"{row} {name}: dot {pair.dot} names {known!r} and {pair.value!r}")
+                if region_of(pair.dot.actor) == region and (row, name, pair.dot) not in self._noted:
+                    self._noted.add((row, name, pair.dot))
+                    made.append(Write(region, row, name, pair.value, seen))
+        self.writes += made
+        return frozenset(made)
+
+    def _whole(self, region: int, content: Database) -> None:
+        for row, columns in content.business.items():
+            for name, target in _references(row, columns):
+                if target not in content.business:
+                    raise self._violated(f"region {region} shows {row}, whose {name} {target.key} is not there")
+        for row in content.business:
+            if row.entity == "domain" and _is_below_itself(row, content):
+                raise self._violated(f"region {region} shows domain {row.key} below itself")
+
+    def _note_pending(self, region: int, row: RowKey, content: Database) -> None:
+        columns = content.business.get(row)
+        entity, pending = CATALOG[row.entity], self.regions[region].pending.setdefault(row, {})
+        if columns is None:
+            pending.clear()
+            if row in content.versions:
+                pending[DELETED_FIELD] = 1
+            return
+        pending.pop(DELETED_FIELD, None)
+        values = entity.values(columns, key=row.key)
+        changed = content.dirty[row][-1].changed
+        pending |= {name: values[name] for name in changed & values.keys()}
+
+    def _captured(self, region: int, row: RowKey, content: Database) -> None:
+        """What people wrote is a version now, whatever else the transaction did."""
+        pending = self.regions[region].pending.pop(row, {})
+        version = content.versions.get(row)
+        held = dict(registers(version.state)) if version is not None else {}
+        for name, value in pending.items():
+            own = [pair for pair in held.get(name, ()) if region_of(pair.dot.actor) == region]
+            if value not in [pair.value for pair in own]:
+                raise self._violated(
+                    f"region {region}: {name} = {value!r} was written to {row} and never became a version"
+                )
+
+    def _violated(self, what: str) -> Violation:
+        """Kept, because whoever is told may take it for a fault of a peer and go on."""
+        self.violations.append(Violation(what))
+        return self.violations[-1]
+
+    # In the end
+
+    def expected(self, row: RowKey, name: str, seen: Seen) -> list[Value]:
+        """The values of a register: of writes that no other write to the field had seen."""
+        writes = [write for write in seen if write.field == name]
+        superseded = frozenset().union(*(write.seen for write in writes))
+        return sorted((write.value for write in writes if write not in superseded), key=repr)
+
+
+def registers(state: RowState) -> list[tuple[str, Register]]:
+    return [*state.registers.items(), (DELETED_FIELD, state.deleted)]
+
+
+def _references(row: RowKey, columns: Columns) -> list[tuple[str, RowKey]]:
+    return [
+        (field.name, RowKey(str(field.reference), str(columns[field.name])))
+        for field in CATALOG[row.entity].fields
+        if field.reference is not None and columns[field.name] is not None
+    ]
+
+
+def _is_below_itself(row: RowKey, content: Database) -> bool:
+    seen: set[RowKey] = set()
+    current: RowKey | None = row
+    while current is not None and current not in seen:
+        seen.add(current)
+        parent = content.business[current]["parent"]
+        current = RowKey("domain", str(parent)) if parent is not None else None
+    return current is not None

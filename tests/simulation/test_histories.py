@@ -1,0 +1,69 @@
+"""Some thousands of random fleets keep the consistency contract; a failing seed is printed with how to run it again.
+
+What is checked, at every commit, at every page and in the end: `oracle` and `verdict`. Regions write, move, remove,
+bring back and swap names; ways are cut in one direction or both, messages are lost and overtake each other; agents die
+between two steps or in a commit; databases start anew or are restored; clocks are wrong by hours and jump.
+"""
+
+from dataclasses import replace
+
+import pytest
+
+from simulation import histories, verdict
+from simulation.fleet import Fleet
+from simulation.plans import drawn
+
+BATCH = 250
+BATCHES = 12
+
+
+@pytest.mark.parametrize("batch", range(BATCHES))
+def test_regions_converge_and_lose_nothing_whatever_happens_to_them(batch: int) -> None:
+    for seed in range(batch * BATCH, (batch + 1) * BATCH):
+        fault = histories.fault_of(drawn(seed))
+        if fault is not None:
+            raise AssertionError(histories.report(seed, fault)) from fault
+
+
+def ends(fleet: Fleet) -> list[object]:
+    """All states and all that is shown, without the times that people's clocks put into rows."""
+    return [
+        (
+            {row: verdict.timeless(version.state) for row, version in content.versions.items()},
+            {row: {**columns, "removed": columns["removed"] is None} for row, columns in content.business.items()},
+            {(row, one.reason) for (row, _), one in content.parked.items()},
+        )
+        for content in fleet.contents().values()
+    ]
+
+
+@pytest.mark.parametrize("batch", range(4))
+def test_the_same_history_under_other_clocks_ends_the_same(batch: int) -> None:
+    for seed in range(batch * 50, (batch + 1) * 50):
+        plan = drawn(seed)
+        right = replace(plan, clocks_s=(0.0,) * plan.regions, jumps_s=0.0)
+        assert ends(histories.run(plan)) == ends(histories.run(right)), f"seed {seed}"
+
+
+@pytest.mark.parametrize("seed", [3, 5])
+def test_a_history_is_repeated_exactly_by_its_seed(seed: int) -> None:
+    first, again = (histories.run(drawn(seed)) for _ in range(2))
+    assert first.contents() == again.contents()
+    assert (first.oracle.sent_rows, first.oracle.commits) == (again.oracle.sent_rows, again.oracle.commits)
+
+
+def test_histories_are_about_what_they_claim() -> None:
+    """That nothing failed says little if nothing happened."""
+    seen = {"conflict": 0, "clash": 0, "circle": 0, "deletion": 0, "restored": 0, "lost": 0, "parked": 0}
+    for seed in range(300):
+        fleet = histories.run(drawn(seed))
+        contents = fleet.contents().values()
+        records = {record.kind for content in contents for record in content.conflicts.values()}
+        seen["conflict"] += "Value" in records
+        seen["clash"] += "UniqueClash" in records
+        seen["circle"] += "Cycle" in records
+        seen["deletion"] += "Deletion" in records
+        seen["restored"] += any(content.history_intact == "Restored" for content in contents)
+        seen["lost"] += bool(fleet.oracle.lost)
+        seen["parked"] += any(content.parked for content in contents)
+    assert all(seen.values()), seen

@@ -1,0 +1,141 @@
+"""The simulation can fail: an engine that is broken on purpose is found out within some histories.
+
+Each mutation takes one rule of the design away, at the place where the engine keeps it.
+"""
+
+import asyncio
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+
+import pytest
+
+from memory_region import applying, feeding, showing
+from memory_region.database import Database, Server
+from region_operator.replication import link
+from region_operator.replication.feed import ApplyOutcome, FeedPage
+from region_operator.replication.model import Cursor, Edge, Resume, RowState, merge
+from region_operator.replication.store.parked import Reason
+from simulation import histories
+from simulation.fleet import Traced
+from simulation.plans import drawn
+
+SEEDS = 400
+
+Patch = pytest.MonkeyPatch
+
+
+class CursorFirst(Traced):
+    """Moves its cursor in a transaction of its own, before the data."""
+
+    def apply(self, source: int, page: FeedPage) -> ApplyOutcome:
+        self._write(lambda draft: applying.move_cursor(draft, source, to=page.next, history=page.history))
+        return super().apply(source, page)
+
+
+def drop_siblings(patch: Patch) -> None:
+    def merged(a: RowState, b: RowState) -> RowState:
+        state = merge(a, b)
+        return replace(state, registers={name: register[-1:] for name, register in state.registers.items()})
+
+    patch.setattr(applying, "merge", merged)
+
+
+def take_the_newer_state_whole(patch: Patch) -> None:
+    def merged(a: RowState, b: RowState) -> RowState:
+        newer = max(a, b, key=lambda state: (state.vector.highest(), state.vector.items()))
+        return replace(newer, vector=a.vector.join(b.vector))
+
+    patch.setattr(applying, "merge", merged)
+
+
+def forget_what_was_seen(patch: Patch) -> None:
+    patch.setattr(applying, "merge", lambda a, b: replace(merge(a, b), vector=b.vector))
+
+
+def keep_the_actor_after_a_restore(patch: Patch) -> None:
+    def restore(server: Server, backup: Database) -> None:
+        server.database = backup
+        server.running = backup.history[-1].name
+
+    patch.setattr(Server, "restore", restore)
+
+
+def never_send_back_what_was_lost(patch: Patch) -> None:
+    patch.setattr(feeding, "holds", lambda _history, _cursor: True)
+
+
+def send_everything_back(patch: Patch) -> None:
+    patch.setattr(feeding, "is_echo", lambda _version, _request: False)
+
+
+def believe_cursors_beyond_the_end(patch: Patch) -> None:
+    def resume(cursor: Cursor, *, history: object, head: int, known: object) -> Resume:
+        return Resume(Cursor(history[-1].name, min(cursor.lsn, head)))  # type: ignore[index]
+
+    patch.setattr(feeding, "resume", resume)
+
+
+def merge_before_folding(patch: Patch) -> None:
+    patch.setattr(applying.Application, "_watch_own_past", lambda self, items: self._draft.dirty.clear())
+
+
+def show_children_without_parents(patch: Patch) -> None:
+    columns = showing.Showing._columns
+
+    def blind(self: object, entity: object, target: object, current: object) -> object:
+        found = columns(self, entity, target, current)  # type: ignore[arg-type]
+        if not isinstance(found, Reason):
+            return found
+        return {f.columns[0].name: target.projection.values[f.name] for f in entity.fields if not f.is_group}  # type: ignore[attr-defined]
+
+    patch.setattr(showing.Showing, "_columns", blind)
+
+
+def leave_circles(patch: Patch) -> None:
+    def none(edges: Mapping[str, Edge], *, root: str) -> dict[str, str]:
+        return {}
+
+    patch.setattr(showing, "break_cycles", none)
+
+
+def ask_on_before_a_page_is_applied(patch: Patch) -> None:
+    async def take(self: link.Link, page: FeedPage) -> Cursor:
+        asyncio.ensure_future(self._here.apply(self._configuration.source, page))  # noqa: RUF006
+        return page.next
+
+    patch.setattr(link.Link, "_take", take)
+
+
+@dataclass(frozen=True)
+class Mutation:
+    rule: str
+    break_it: Callable[[Patch], None] = lambda _patch: None
+    store: type[Traced] = Traced
+
+
+MUTATIONS = {
+    "a merge that drops siblings": Mutation("ENGINE 3", drop_siblings),
+    "a merge that takes the newer state whole": Mutation("ENGINE 3", take_the_newer_state_whole),
+    "a merge that forgets what was seen": Mutation("ENGINE 3", forget_what_was_seen),
+    "an actor that is used again after a restore": Mutation("ENGINE 11", keep_the_actor_after_a_restore),
+    "cursors beyond the end are believed": Mutation("ENGINE 12", believe_cursors_beyond_the_end),
+    "a cursor that moves before the data": Mutation("ENGINE 12", store=CursorFirst),
+    "a restored region never gets its own writes back": Mutation("ENGINE 13", never_send_back_what_was_lost),
+    "everything is sent back to where it came from": Mutation("ENGINE 13", send_everything_back),
+    "a merge over captured changes": Mutation("ENGINE 18", merge_before_folding),
+    "children without parents": Mutation("ENGINE 20", show_children_without_parents),
+    "circles of domains": Mutation("ENGINE 9", leave_circles),
+    "a link that asks on before a page is applied": Mutation("ENGINE 12", ask_on_before_a_page_is_applied),
+}
+
+
+@pytest.mark.parametrize("name", MUTATIONS)
+def test_a_broken_engine_is_found_out(name: str, monkeypatch: Patch) -> None:
+    mutation = MUTATIONS[name]
+    mutation.break_it(monkeypatch)
+    for seed in range(SEEDS):
+        fault = histories.fault_of(drawn(seed), store=mutation.store)
+        if fault is not None:
+            print(name, seed, repr(fault)[:200])
+            return
+    raise AssertionError(f"{name}: {SEEDS} histories found nothing wrong ({mutation.rule})")
