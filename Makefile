@@ -1,6 +1,6 @@
 # Targets install what they need and are quick when nothing is missing. `make help` lists them.
 .DEFAULT_GOAL := help
-.PHONY: help demo test check crds bench dev-up dev-down run prepare
+.PHONY: help demo test soak check crds bench dev-up dev-down run prepare
 
 # Absolute, because a relative `.venv` in a recipe of another directory would not be found.
 BIN := $(CURDIR)/.venv/bin
@@ -18,6 +18,9 @@ demo: prepare  ## two regions from three manifests, partition and healing includ
 
 test: prepare  ## all tests; ARGS="-k name" for some
 	@$(BIN)/pytest $(ARGS)
+
+soak: $(STAMP)  ## random histories of simulated fleets until one fails; MINUTES=5 ends it, SEED=4711 repeats one
+	@$(BIN)/python -m simulation $(if $(SEED),--seed $(SEED)) $(if $(MINUTES),--minutes $(MINUTES))
 
 check: $(STAMP)  ## style, types, layers, generated files
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy && $(BIN)/lint-imports

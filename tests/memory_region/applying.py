@@ -219,15 +219,20 @@ class Application:
             if one.changed or known is None or known.complete != self._is_complete(row, one.state):
                 self._put(row, one.state, one.origin if one.changed or known is None else known.origin)
                 changed.append(row)
+            elif known.complete:  # other rules may have chosen another value
+                self._record_conflicts(row, one.state)
         self._park(changed)
         self.outcome.opened_conflicts += self._check_names(set(changed))
         return self.outcome
 
     def _put(self, row: RowKey, state: RowState, origin: Origin | None) -> None:
-        projection = project(state, rules=self._context.rules[row.entity])
-        self.outcome.opened_conflicts += self._conflicts.record(state, projection)
+        self._record_conflicts(row, state)
         complete = self._is_complete(row, state)
         self._draft.put_version(state, complete=complete, origin=origin, now_s=self._now_s)
+
+    def _record_conflicts(self, row: RowKey, state: RowState) -> None:
+        projection = project(state, rules=self._context.rules[row.entity])
+        self.outcome.opened_conflicts += self._conflicts.record(state, projection)
 
     def _is_complete(self, row: RowKey, state: RowState) -> bool:
         """Whether the business row says less than the state."""

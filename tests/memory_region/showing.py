@@ -171,7 +171,7 @@ class Showing:
             return None
         columns = self._columns(entity, target, current)
         if isinstance(columns, Reason):
-            return self._write(entity, target) if self._raise_dead(columns) else columns
+            return self._write_with_dead_parent(entity, target, columns)
         if target.projection.alive:
             for unique in entity.unique:
                 if not unique.indexed and (partner := self._holder(entity, target, unique, columns)):
@@ -226,18 +226,21 @@ class Showing:
     def _holder(self, entity: Entity, target: Target, unique: Unique, columns: Columns) -> str | None:
         return holder(self._draft, entity, unique, columns=columns, own=target.row.key)
 
-    def _raise_dead(self, reason: Reason) -> bool:
-        """Insert a removed parent that a child refers to; False if that is not what is missing."""
-        row = reason.waits_for
+    def _write_with_dead_parent(self, entity: Entity, target: Target, missing: Reason) -> Reason | None:
+        """Insert the removed parent that a child refers to, then the child; or say what is missing."""
+        row = missing.waits_for
         assert row is not None
-        known = self._targets.get(row)
-        state = self._state_of(row)
+        known, state = self._targets.get(row), self._state_of(row)
         if known is None and state is not None:
             known = Target(row, state, project(state, rules=self._rules[row.entity]))
         if known is None or known.projection.alive or row in self._draft.business:
-            return False
+            return missing
         dead = Target(row, known.state, known.projection, insert_dead=True)
-        return self._write(self._catalog[row.entity], dead) is None and row in self._draft.business
+        why = self._write(self._catalog[row.entity], dead)
+        if why is not None:
+            # What the removed parent lacks is what the child waits for: nobody else waits for it.
+            return why if why.name == missing.name else missing
+        return self._write(entity, target) if row in self._draft.business else missing
 
     # Names
 

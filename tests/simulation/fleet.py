@@ -11,7 +11,7 @@ from region_operator.replication.feed import ApplyOutcome, FeedPage, FeedRequest
 from region_operator.replication.model import START, Cursor
 from simulation import verdict
 from simulation.network import Network
-from simulation.node import Node, link_to
+from simulation.node import ASKED_S, Node, link_to
 from simulation.oracle import Knowledge, Oracle, Violation
 from simulation.people import People
 from simulation.plans import RULES, WRITES, Event, Plan, pick, rules_of
@@ -33,14 +33,14 @@ class Traced(MemoryRegion):
     oracle: Oracle
 
     def apply(self, source: int, page: FeedPage) -> ApplyOutcome:
-        self.oracle.arriving(self.region_id, source, page.rows)
+        self.oracle.arriving(self.region_id, source, page.rows, incarnation=page.incarnation)
         try:
             return super().apply(source, page)
         finally:
             self.oracle.arrived(self.region_id)
 
     def apply_rows(self, source: int, rows: FetchedRows) -> ApplyOutcome:
-        self.oracle.arriving(self.region_id, source, rows.rows)
+        self.oracle.arriving(self.region_id, source, rows.rows, incarnation=rows.incarnation)
         try:
             return super().apply_rows(source, rows)
         finally:
@@ -48,7 +48,7 @@ class Traced(MemoryRegion):
 
     def read_feed(self, request: FeedRequest) -> FeedPage:
         page = super().read_feed(request)
-        self.oracle.sent(self.region_id, request.peer, page.rows)
+        self.oracle.sent(self.region_id, request.peer, page.rows, asked_s=ASKED_S.get())
         return page
 
 
@@ -113,7 +113,7 @@ class Fleet:
         return node
 
     def _committed(self, node: Node, before: Database, after: Database) -> None:
-        self.oracle.committed(node.id, before, after)
+        self.oracle.committed(node.id, before, after, now_s=asyncio.get_running_loop().time())
         if after.dirty != before.dirty:
             node.written()
 

@@ -1,8 +1,4 @@
-"""Runs histories by their seeds, makes failing ones shorter, and says how to run them again.
-
-python -m simulation 4711         one seed
-python -m simulation --minutes 5  new seeds for so long, or until one fails
-"""
+"""Runs histories by their seeds, makes failing ones shorter, and says how to run them again."""
 
 import asyncio
 import logging

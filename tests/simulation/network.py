@@ -5,7 +5,7 @@ or both. And a peer as a link sees it, by the wire form of the real agents, with
 import asyncio
 import random
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Protocol, TypeVar
 
 from region_operator.api.agent import Refusal
@@ -69,6 +69,7 @@ class VirtualPeer:
     async def feed(self, request: FeedRequest, *, applied: Cursor, wait: bool, facts: LinkFacts) -> FeedPage:
         server = self._network.servers[self._there]
         wait_s = peer_protocol.MAX_FEED_WAIT_S if wait else 0
+        request = replace(request, peer=self._here)  # the asker's certificate says who it is
         encoded = await self._ask(
             lambda: server.feed(self._peering, peer=self._here, request=request, applied=applied, wait_s=wait_s)
         )

@@ -5,6 +5,7 @@ keeper of the configuration, the region behind (virtual) threads. What is left o
 """
 
 import asyncio
+import contextvars
 import json
 import random
 from collections.abc import Awaitable, Callable
@@ -34,6 +35,9 @@ from simulation.network import Network, VirtualPeer
 
 LONGEST_FOLD_PAUSE_S = 0.5
 AGENT_RESTART_S = 0.5
+
+ASKED_S: contextvars.ContextVar[float] = contextvars.ContextVar("asked_s")
+"""When the question arrived that is being worked on."""
 
 OpenStore = Callable[[Server], MemoryRegion]
 
@@ -189,6 +193,7 @@ class Node:
 
     def serve(self, answer: Callable[[], Awaitable[bytes]], done: Callable[[bytes | Exception], None]) -> None:
         async def work() -> None:
+            ASKED_S.set(_now_s())
             try:
                 done(await answer())
             except Exception as error:

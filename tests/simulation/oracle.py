@@ -22,6 +22,9 @@ from region_operator.replication.catalog import CATALOG
 from region_operator.replication.feed import FeedRow, RowKey
 from region_operator.replication.model import DELETED_FIELD, Dot, Register, RowState, Value, region_of
 
+LONGEST_WAY_S = 10.0
+"""From the moment at which a link looks up its own history until its question is read at the other end, at most."""
+
 
 class Violation(AssertionError):
     """The consistency contract is broken."""
@@ -38,6 +41,15 @@ class Write:
     seen: frozenset["Write"]
 
 
+@dataclass(frozen=True)
+class Arrival:
+    """From whom, and from which of its incarnations, a row came exactly as it is."""
+
+    source: int
+    incarnation: str
+    text: str
+
+
 Seen = frozenset[Write]
 NOTHING: Seen = frozenset()
 
@@ -48,7 +60,7 @@ class Knowledge:
 
     seen: dict[RowKey, Seen] = field(default_factory=dict)
     pending: dict[RowKey, dict[str, Value]] = field(default_factory=dict)
-    came_from: dict[RowKey, tuple[int, str]] = field(default_factory=dict)
+    came_from: dict[RowKey, "Arrival"] = field(default_factory=dict)
 
     def copy(self) -> "Knowledge":
         pending = {row: dict(values) for row, values in self.pending.items()}
@@ -60,7 +72,6 @@ class Oracle:
 
     def __init__(self) -> None:
         self.regions: dict[int, Knowledge] = defaultdict(Knowledge)
-        self.restores: dict[int, int] = defaultdict(int)
         self.lost: set[Write] = set()
         self.writes: list[Write] = []
         self.violations: list[Violation] = []
@@ -68,26 +79,34 @@ class Oracle:
         self._values: dict[tuple[RowKey, str, Dot], Value] = {}
         self._noted: set[tuple[RowKey, str, Dot]] = set()
         self._seen_of: dict[tuple[RowKey, str], Seen] = {}
-        self._arriving: dict[int, tuple[int, Mapping[RowKey, str]]] = {}
+        self._arriving: dict[int, Mapping[RowKey, Arrival]] = {}
+        self._began_s: dict[str, float] = {}
+        self._names: dict[int, set[str]] = defaultdict(set)
+        self._perhaps_lost: dict[int, set[str]] = defaultdict(set)
 
     # What the fleet tells
 
-    def arriving(self, region: int, source: int, rows: tuple[FeedRow, ...]) -> None:
+    def arriving(self, region: int, source: int, rows: tuple[FeedRow, ...], *, incarnation: str) -> None:
         """Region ``region`` is about to apply these rows of ``source``."""
-        self._arriving[region] = (source, {row.row_key: row.state for row in rows})
+        self._arriving[region] = {row.row_key: Arrival(source, incarnation, row.state) for row in rows}
 
     def arrived(self, region: int) -> None:
         self._arriving.pop(region, None)
 
-    def sent(self, source: int, peer: int, rows: tuple[FeedRow, ...]) -> None:
-        """A page for ``peer`` leaves ``source``."""
+    def sent(self, source: int, peer: int, rows: tuple[FeedRow, ...], *, asked_s: float) -> None:
+        """A page for ``peer``, which asked for it then, leaves ``source``.
+
+        Who asked just before a new incarnation of its own began has not told of it, so its writes may come back once.
+        """
         self.sent_rows += len(rows)
         for row in rows:
-            origin = self.regions[source].came_from.get(row.row_key)
-            if origin == (peer, row.state):
-                raise self._violated(
-                    f"echo: region {source} sends {row.row_key} back to region {peer} as it came from there"
-                )
+            arrival = self.regions[source].came_from.get(row.row_key)
+            if arrival is None or (arrival.source, arrival.text) != (peer, row.state):
+                continue
+            if arrival.incarnation in self._perhaps_lost[peer]:
+                continue
+            if self._began_s.get(arrival.incarnation, 0.0) < asked_s - LONGEST_WAY_S:
+                raise self._violated(f"echo: region {source} sends {row.row_key} back to region {peer} as it came")
 
     def backup(self, region: int) -> Knowledge:
         return self.regions[region].copy()
@@ -97,11 +116,14 @@ class Oracle:
         before, self.regions[region] = self.regions[region], knowledge.copy()
         for row, seen in before.seen.items():
             self.lost |= seen - frozenset().union(*(other.seen.get(row, NOTHING) for other in self.regions.values()))
-        for other in self.regions.values():  # it has lost what it sent: they may and must send it again
-            other.came_from = {row: origin for row, origin in other.came_from.items() if origin[0] != region}
+        # It may have lost what it sent under these names, also what is on its way only: that may come back.
+        self._perhaps_lost[region] |= self._names[region]
 
-    def committed(self, region: int, before: Database, after: Database) -> None:
+    def committed(self, region: int, before: Database, after: Database, *, now_s: float) -> None:
         self.commits += 1
+        for incarnation in after.history:
+            self._began_s.setdefault(incarnation.name, now_s)
+            self._names[region].add(incarnation.name)
         if after.business is not before.business and after.business != before.business:
             self._whole(region, after)
         for row, captured in after.dirty.items():
@@ -124,18 +146,17 @@ class Oracle:
         knowledge = self.regions[region]
         seen = knowledge.seen.get(row, NOTHING)
         events = self._dots(region, row, new.state, seen=seen)
-        source, texts = self._arriving.get(region, (0, {}))
-        text = texts.get(row)
+        arrival = self._arriving.get(region, {}).get(row)
         seen |= events
-        for joined in [text] if text is not None else waited:
+        for joined in [arrival.text] if arrival is not None else waited:
             seen |= self._seen_of.get((row, joined), NOTHING)
         if self._seen_of.setdefault((row, new.text), seen) != seen:
             raise self._violated(f"region {region}: one state of {row} stands for two different pasts")
         knowledge.seen[row] = seen
-        if text is not None and text == new.text:
-            knowledge.came_from[row] = (source, text)
-        elif old is None or old.text != new.text:
+        if old is None or old.text != new.text:
             knowledge.came_from.pop(row, None)
+            if arrival is not None and arrival.text == new.text:
+                knowledge.came_from[row] = arrival
         if old is not None and not new.state.vector.includes(old.state.vector):
             raise self._violated(f"region {region}: {row} forgot a write that it had seen")
 

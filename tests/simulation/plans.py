@@ -55,7 +55,7 @@ THEMES: dict[str, dict[str, float]] = {
     "deletions": {"remove": 15, "revive": 10, "change": 15, "cut": 20, "heal": 2},
     "moves": {"move": 60, "create": 2, "cut": 20, "heal": 2},
     "names": {"swap_names": 15, "swap_keys": 15, "create": 20, "cut": 10},
-    "restores": {"backup": 12, "restore": 12, "change": 30},
+    "restores": {"backup": 5, "restore": 25, "change": 30},
     "crashes": {"kill": 15, "kill_in_commit": 30, "restart_database": 10},
 }
 """What a history is mostly about: weights that differ."""
@@ -141,12 +141,13 @@ def _events(regions: int, chance: random.Random) -> tuple[Event, ...]:
     share = chance.choice([0.6, 0.75, 0.9])
     start_s = chance.choice([0.0, START_S, START_S])
     times = sorted(chance.uniform(start_s, END_S) for _ in range(chance.choice([8, 12, 12, 20, 40])))
-    events = []
+    # A backup of each region is there to be restored.
+    events = [Event(chance.uniform(0, END_S / 2), "backup", region, ()) for region in range(1, regions + 1)]
     for at_s in times:
         of = writes if chance.random() < share else misfortunes
         kind = chance.choices(list(of), list(of.values()))[0]
         events.append(Event(at_s, kind, chance.randint(1, regions), tuple(chance.random() for _ in range(4))))
-    return tuple(events)
+    return tuple(sorted(events, key=lambda event: event.at_s))
 
 
 def rules_of(draw: float) -> Rules:

@@ -13,8 +13,8 @@ from simulation import histories, verdict
 from simulation.fleet import Fleet
 from simulation.plans import drawn
 
-BATCH = 250
-BATCHES = 12
+BATCH = 100
+BATCHES = 10
 
 
 @pytest.mark.parametrize("batch", range(BATCHES))

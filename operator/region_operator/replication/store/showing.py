@@ -13,6 +13,8 @@ from region_operator.replication.store.cycles import Circles
 from region_operator.replication.store.fold import Locked
 from region_operator.replication.store.parked import Reason
 
+MISSING = "MissingReference"
+
 
 class Showing:
     """One transaction's writes to the business tables; reasons and missing rows go into ``outcome``."""
@@ -76,24 +78,28 @@ class Showing:
             self._business.write(target)
         except Unwritable as error:
             waits = error.reason.waits_for
-            if error.reason.name != "MissingReference" or waits is None or not self._raise_dead(waits):
+            dead = self._dead(waits) if error.reason.name == MISSING and waits is not None else None
+            if dead is None or waits is None:
                 return error.reason
-            return self._write(target)
+            why = self._write(dead)
+            if why is not None:
+                # What the removed parent lacks is what the child waits for: nobody else waits for it.
+                return why if why.name == MISSING else error.reason
+            return self._write(target) if self._business.local_id(waits) is not None else error.reason
         return None
 
-    def _raise_dead(self, row: RowKey) -> bool:
-        """Insert a removed parent that a child refers to; False if that is not what is missing."""
+    def _dead(self, row: RowKey) -> Target | None:
+        """A removed parent that a child refers to, to be inserted; None if that is not what is missing."""
         known = self._merged.get(row)
         if known is None:
             version = versions.load(self._session, self._layout, [row]).get(row)
             state = version.state(self._layout, None) if version is not None else None
             if state is None:
-                return False
+                return None
             known = Merged(state, project(state, rules=self._context.rules[row.entity]), changed=False)
         if known.projection.alive or self._business.local_id(row) is not None:
-            return False
-        target = Target(row, known.projection, None, insert_dead=True)
-        return self._write(target) is None and self._business.local_id(row) is not None
+            return None
+        return Target(row, known.projection, None, insert_dead=True)
 
     def _is_unknown(self, row: RowKey) -> bool:
         """True unless a state of the row is here, though it may be parked itself."""

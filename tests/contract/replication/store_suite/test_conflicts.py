@@ -133,6 +133,21 @@ def test_a_deletion_wins_over_a_concurrent_update_and_says_what_it_cost(two: tup
     assert ("jane", "email", "Settled") in conflicts(here)
 
 
+@pytest.mark.rule("ENGINE 10")
+def test_another_rule_for_deletions_brings_a_row_back_and_records_what_lost_instead(two: tuple[Cloud, Cloud]) -> None:
+    here, there = two
+    share_a_user(here, there)
+    here.update("user", "jane", removed="2026-04-04 00:00:00")
+    there.update("user", "jane", email="there@example")
+    settle(here, there)
+    here.store.set_rules(default_rules(delete_rule="UpdateWins"))
+    assert here.value("user", "jane", "removed") is None
+    (record,) = here.store.conflicts(state="Settled")
+    assert (record.field, record.kind, record.rule) == ("deleted", "Deletion", "UpdateWins")
+    assert conflicts(here) == [("jane", "deleted", "Settled"), ("jane", "email", "Closed")]
+    assert here.states() == there.states()
+
+
 def test_under_update_wins_a_concurrent_update_keeps_the_row_alive(make_cloud: Callable[..., Cloud]) -> None:
     here, there = make_cloud(1, delete_rule="UpdateWins"), make_cloud(2, delete_rule="UpdateWins")
     share_a_user(here, there)
@@ -158,6 +173,26 @@ def test_a_user_made_in_an_account_that_is_removed_elsewhere_converges_where_nei
     assert c.has("user", "jane")
     assert c.value("account", "acme", "removed") is not None
     assert c.store.parked() == []
+
+
+def test_a_child_of_a_removed_row_waits_for_what_that_one_lacks(two: tuple[Cloud, Cloud]) -> None:
+    here, there = two
+    here.add_domain("sales")
+    here.add_account("acme", domain="sales")
+    here.add_user("jane", account="acme")
+    here.fold()
+    here.update("account", "acme", removed="2026-04-04 00:00:00")
+    here.fold()
+
+    def send(entity: str, key: str) -> tuple[RowKey, ...]:
+        return there.store.apply_rows(here.id, here.store.read_rows([RowKey(entity, key)])).missing
+
+    assert send("user", "jane") == (RowKey("account", "acme"),)
+    assert send("account", "acme") == (RowKey("domain", "sales"),)
+    assert send("domain", "sales") == ()
+    assert there.has("user", "jane")
+    assert there.value("account", "acme", "removed") == "2026-04-04 00:00:00"
+    assert there.store.parked() == []
 
 
 @pytest.mark.rule("ENGINE 10")
