@@ -65,16 +65,14 @@ def _write_apart(servers: Sequence[MariaDBServer], schema: str) -> None:
             update_users(server, schema, users=SIZE.users, count=ROWS, first=first, column=column, value=value)
 
 
-def _users(server: MariaDBServer, schema: str, first: int) -> list[tuple[str, str, str]]:
+def _users(server: MariaDBServer, schema: str, first: int) -> list[tuple[str, ...]]:
     """lastname, firstname, email of the rows that were written from ``first`` on, in the order of writing."""
-    return [
-        run(
-            server,
-            f"SELECT lastname, firstname, email FROM `user` WHERE uuid = {user_uuid(nth_user(k, SIZE.users))}",
-            database=schema,
-        )[0]
-        for k in range(first + 1, first + ROWS + 1)
-    ]  # type: ignore[return-value]
+    found = []
+    for k in range(first + 1, first + ROWS + 1):
+        where = f"uuid = {user_uuid(nth_user(k, SIZE.users))}"
+        (row,) = run(server, f"SELECT lastname, firstname, email FROM `user` WHERE {where}", database=schema)
+        found.append(tuple(map(str, row)))
+    return found
 
 
 def _outcome(who: str, servers: Sequence[MariaDBServer], schema: str, *, recorded: int, goals: bool) -> list[Figure]:
@@ -97,7 +95,7 @@ def _outcome(who: str, servers: Sequence[MariaDBServer], schema: str, *, recorde
 async def _two_way(made: Bed) -> list[Figure]:
     """MariaDB's own replication in both directions; local ids cannot clash, for nothing is inserted."""
     forth = await made.replicate_natively()
-    back = GtidReplication(*reversed(made.servers))
+    back = GtidReplication(made.servers[1], made.servers[0])
     back.set_up()
     await asyncio.to_thread(_write_apart, made.servers, SCHEMA)
     for direction in (forth, back):

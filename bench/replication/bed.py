@@ -8,8 +8,9 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from bench.replication.cost import Cost, Meter
 from bench.replication.data import Size, digest, fill
-from bench.replication.native import GtidReplication, dump_and_load
+from bench.replication.native import GtidReplication, dump_and_load, empty
 from bench.replication.regions import NotFinished, Regions, two_regions
 from bench.replication.servers import two_servers
 from bench.results import Figure
@@ -38,20 +39,24 @@ class Bed:
         """The business schema, of one name in both regions."""
         return self.regions.databases[0].schemas.business
 
-    async def copy(self) -> float:
-        """Peer the regions and wait until region 2 has all; returns the seconds, after looking that it is all."""
-        began = time.perf_counter()
+    def meter(self) -> Meter:
+        """Start to measure what servers, agents and programs that end meanwhile use up."""
+        return Meter((*(server.pid for server in self.servers), *(agent.pid for agent in self.regions.agents)))
+
+    async def copy(self) -> Cost:
+        """Peer the regions and wait until region 2 has all; returns what it cost, after looking that it is all."""
+        meter = self.meter()
         await self.regions.links("Active")
         await self.regions.equal(limit_s=self.limit_s)
-        seconds = time.perf_counter() - began
+        cost = meter.read()
         self.joined = True
         await self.check()
-        return seconds
+        return cost
 
     async def join(self) -> None:
         """Bring the regions where a measurement of live replication begins."""
         if not self.joined:
-            tell(f"first copy: {await self.copy():.1f} s")
+            tell(f"first copy: {(await self.copy()).seconds:.1f} s")
         await self.regions.links("Active")
         await self.regions.equal(limit_s=self.limit_s)
 
@@ -59,8 +64,11 @@ class Bed:
         """Set up MariaDB's own replication of the same data, once; it is stopped."""
         if self.native is None:
             native = GtidReplication(*self.servers)
-            await asyncio.to_thread(dump_and_load, self.servers[0], self.servers[0], schema=self.schema, log=False)
-            await asyncio.to_thread(dump_and_load, self.servers[0], self.servers[1], schema=self.schema)
+            for server in self.servers:
+                empty(server)
+                await asyncio.to_thread(
+                    dump_and_load, self.servers[0], server, schema=self.schema, log=server is not self.servers[0]
+                )
             native.set_up()
             self.native = native
         return self.native

@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable
 
 from bench.replication.bed import Bed, tell
+from bench.replication.cost import Cost
 from bench.replication.data import update_users
 from bench.replication.native import SCHEMA
 from bench.replication.regions import conflicts
@@ -20,17 +21,34 @@ THREADS = 4
 async def measure(bed: Bed) -> list[Figure]:
     await bed.join()
     count, updates = bed.size.updates, f"{bed.size.updates:,} single-row updates"
-    ours_s = await partition(bed, "ours", lambda: update(bed, 0, count=count, value="ours"))
-    in_order_s = await _natively(bed, threads=0)
-    parallel_s = await _natively(bed, threads=THREADS)
+    ours = await partition(bed, "ours", lambda: update(bed, 0, count=count, value="ours"))
+    in_order = await _natively(bed, threads=0)
+    parallel = await _natively(bed, threads=THREADS)
     name = "catch-up after a partition"
     both = [
-        (name, "GTID replication", in_order_s),
-        (f"{name}, theirs by {THREADS} threads", f"GTID replication, {THREADS} parallel threads", parallel_s),
+        (name, "GTID replication", in_order),
+        (f"{name}, theirs by {THREADS} threads", f"GTID replication, {THREADS} parallel threads", parallel),
     ]
     return [
-        Figure(title, round(ours_s, 2), "s", None, beside, round(theirs_s, 2), ratio_at_most=GOAL, size=updates)
-        for title, beside, theirs_s in both
+        Figure(
+            title,
+            round(ours.seconds, 2),
+            "s",
+            beside=beside,
+            theirs=round(theirs.seconds, 2),
+            ratio_at_most=GOAL,
+            size=updates,
+        )
+        for title, beside, theirs in both
+    ] + [
+        Figure(
+            f"{name}, processor time of agents and servers",
+            round(ours.cpu_s, 2),
+            "s",
+            beside="GTID replication, servers",
+            theirs=round(in_order.cpu_s, 2),
+            size=updates,
+        )
     ]
 
 
@@ -40,8 +58,8 @@ async def measure_both_sides(bed: Bed) -> list[Figure]:
     each = bed.size.updates // 2
     same = each // SAME_ROWS
     before = [conflicts(database, "lastname") for database in bed.regions.databases]
-    one_side_s = await partition(bed, "one side", lambda: update(bed, 0, count=2 * each, value="alone"))
-    both_s = await partition(
+    one_side = await partition(bed, "one side", lambda: update(bed, 0, count=2 * each, value="alone"))
+    both = await partition(
         bed,
         "both sides",
         lambda: update(bed, 0, count=each, column="lastname", value="one"),
@@ -54,14 +72,14 @@ async def measure_both_sides(bed: Bed) -> list[Figure]:
     return [
         Figure(
             f"{name}, time per row",
-            round(both_s * per_row, 1),
+            round(both.seconds * per_row, 1),
             "µs",
             beside="catch-up of as many rows of one side",
-            theirs=round(one_side_s * per_row, 1),
+            theirs=round(one_side.seconds * per_row, 1),
             ratio_at_most=BOTH_SIDES_GOAL,
             size=size,
         ),
-        Figure(f"{name}, until both are equal", round(both_s, 2), "s", size=size),
+        Figure(f"{name}, until both are equal", round(both.seconds, 2), "s", size=size),
         Figure(
             f"{name}, concurrent changes without a record",
             sum(max(0, same - recorded) for recorded in found),
@@ -79,21 +97,21 @@ async def measure_both_sides(bed: Bed) -> list[Figure]:
     ]
 
 
-async def partition(bed: Bed, what: str, *writes: Callable[[], None]) -> float:
-    """Write while the regions are apart; returns the seconds from their meeting until they are equal."""
+async def partition(bed: Bed, what: str, *writes: Callable[[], None]) -> Cost:
+    """Write while the regions are apart; returns what it costs from their meeting until they are equal."""
     await bed.regions.resting()
     began = time.perf_counter()
     for write in writes:
         await asyncio.to_thread(write)
     wrote_s = time.perf_counter() - began
     fold_s = await bed.regions.folded(limit_s=bed.limit_s)
-    began = time.perf_counter()
+    meter = bed.meter()
     await bed.regions.links("Active")
     await bed.regions.equal(limit_s=bed.limit_s)
-    seconds = time.perf_counter() - began
-    tell(f"{what}: written in {wrote_s:.1f} s, versioned {fold_s:.1f} s later, then caught up in {seconds:.2f} s")
+    cost = meter.read()
+    tell(f"{what}: written in {wrote_s:.1f} s, versioned {fold_s:.1f} s later, then caught up in {cost.seconds:.2f} s")
     await bed.check()
-    return seconds
+    return cost
 
 
 def update(
@@ -112,15 +130,15 @@ def update(
         )
 
 
-async def _natively(bed: Bed, *, threads: int) -> float:
+async def _natively(bed: Bed, *, threads: int) -> Cost:
     native = await bed.replicate_natively()
     native.stop()
     run(bed.servers[0], "FLUSH BINARY LOGS")  # else it would have to look for its place in what we wrote
     await asyncio.to_thread(update, bed, 0, count=bed.size.updates, value=f"native{threads}-", schema=SCHEMA)
-    began = time.perf_counter()
+    meter = bed.meter()
     native.start(threads=threads)
     await asyncio.to_thread(native.caught_up, limit_s=bed.limit_s)
-    seconds = time.perf_counter() - began
+    cost = meter.read()
     native.stop()
-    tell(f"MariaDB's own, {threads} parallel threads: caught up in {seconds:.2f} s")
-    return seconds
+    tell(f"MariaDB's own, {threads} parallel threads: caught up in {cost.seconds:.2f} s")
+    return cost

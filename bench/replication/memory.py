@@ -23,7 +23,7 @@ async def measure(counts: list[int], *, limit_s: float) -> list[Figure]:
     smallest: tuple[float, float] | None = None
     for rows in counts:
         async with bed(Size(domains=10, accounts=rows, users=0, updates=0), limit_s=limit_s) as made:
-            seconds = await made.copy()
+            seconds = (await made.copy()).seconds
             peaks = made.regions.peak_mib()
         tell(f"{rows:,} rows in {seconds:.1f} s: {peaks[0]:.0f} MiB giving, {peaks[1]:.0f} MiB receiving")
         for role, peak, beside in zip(("giving", "receiving"), peaks, smallest or (None, None), strict=True):

@@ -2,7 +2,6 @@
 
 import os
 import subprocess
-import time
 from dataclasses import dataclass
 
 from bench.replication.regions import NotFinished
@@ -13,6 +12,10 @@ TABLES = ("domain", "account", "user")
 SCHEMA = "plain"
 
 
+def empty(server: MariaDBServer, schema: str = SCHEMA) -> None:
+    run(server, f"DROP DATABASE IF EXISTS `{schema}`", f"CREATE DATABASE `{schema}` CHARACTER SET utf8mb4")
+
+
 def dump_and_load(
     source: MariaDBServer,
     target: MariaDBServer,
@@ -21,17 +24,14 @@ def dump_and_load(
     into: str = SCHEMA,
     tls: bool = False,
     log: bool = True,
-) -> float:
-    """mariadb-dump piped into mariadb, of the synced tables into an empty schema; returns the seconds it took."""
-    run(target, f"DROP DATABASE IF EXISTS `{into}`", f"CREATE DATABASE `{into}` CHARACTER SET utf8mb4")
+) -> None:
+    """mariadb-dump piped into mariadb, of the synced tables into an empty schema."""
     dump = ["mariadb-dump", *_address(source, tls=tls), "--single-transaction", "--skip-triggers", schema, *TABLES]
     load = ["mariadb", *_address(target, tls=tls), *([] if log else ["--init-command=SET sql_log_bin=0"]), into]
-    began = time.perf_counter()
     with subprocess.Popen(dump, stdout=subprocess.PIPE, env=_environment(source)) as dumping:
         subprocess.run(load, stdin=dumping.stdout, env=_environment(target), check=True)
     if dumping.returncode:
         raise NotFinished(f"mariadb-dump ended with {dumping.returncode}")
-    return time.perf_counter() - began
 
 
 @dataclass(frozen=True)

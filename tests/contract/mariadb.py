@@ -79,6 +79,11 @@ class MariaDBServer:
             self._process = subprocess.Popen(arguments, stdout=log, stderr=log)
         self._await_answer()
 
+    @property
+    def pid(self) -> int:
+        assert self._process is not None
+        return self._process.pid
+
     def stop(self) -> None:
         """Shut down in good order."""
         self._end(signal.SIGTERM)
