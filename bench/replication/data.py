@@ -12,6 +12,8 @@ FIRST_ID = 1000  # local ids below are those of a fresh region's own rows
 STEP = 7919  # a prime: rows that are written one after the other are not neighbours
 NAMES = {"domain": ("name", "domain-%"), "account": ("account_name", "a-%"), "user": ("username", "u-%")}
 
+LABELS = {"domain": "name", "account": "account_name", "role": "name"}  # by which parents are compared
+
 _DOMAINS = """
     INSERT INTO domain (id, uuid, name, parent, owner, path, level, created)
     SELECT {id}, {uuid}, CONCAT('domain-', seq), 1, 2, CONCAT('/domain-', seq, '/'), 1, '2020-02-02 02:02:02'
@@ -131,6 +133,7 @@ def _columns(entity: Entity) -> str:
         for column in field.columns:
             own = f"t.`{column.name}`"
             if field.reference is not None:
-                own = f"(SELECT p.{NAMES[field.reference][0]} FROM `{field.reference}` p WHERE p.id = {own})"
+                parent = CATALOG[field.reference].table
+                own = f"(SELECT p.{LABELS[field.reference]} FROM `{parent}` p WHERE p.id = {own})"
             texts.append(f"IFNULL({own}, '-')")
     return ", ".join(texts)

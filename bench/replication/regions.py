@@ -2,9 +2,10 @@
 
 import asyncio
 import contextlib
+import signal
 import subprocess
 import time
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -60,6 +61,15 @@ class Regions:
     async def reached(self, database: Database, *, source: int, lsn: int, limit_s: float) -> None:
         """Wait until a region has applied another one up to ``lsn``, whatever is written meanwhile."""
         await until(lambda: applied(database, source=source) >= lsn, limit_s, self._where)
+
+    @contextlib.contextmanager
+    def no_agent_in_region_1(self) -> Iterator[None]:
+        """Its process does nothing inside the block."""
+        self.agents[0].send_signal(signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            self.agents[0].send_signal(signal.SIGCONT)
 
     def parked(self) -> int:
         return sum(int(_count(database, "parked")) for database in self.databases)
