@@ -6,6 +6,7 @@ from region_operator.errors import Unavailable
 from region_operator.replication.feed import (
     ApplyOutcome,
     Counts,
+    EntityFinding,
     FeedPage,
     FeedRequest,
     FeedRow,
@@ -56,6 +57,12 @@ class MemoryStore:
     def status(self) -> StoreStatus:
         self._check()
         return StoreStatus(1, self.region_id, self.incarnations, self.last_lsn, database_version="memory")
+
+    def look_for_drift(self) -> tuple[EntityFinding, ...]:
+        return ()  # no tables that anybody could change
+
+    def is_outdated(self) -> bool:
+        return False
 
     def set_rules(self, rules: Mapping[str, EntityRuleSet]) -> int:
         self.rules = rules

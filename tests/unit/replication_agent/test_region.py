@@ -1,7 +1,59 @@
-"""How often captured changes are looked for."""
+"""How often captured changes are looked for, and what is noticed of the tables meanwhile."""
 
-from region_operator.replication.agent.region import fold_pause_s
+import asyncio
+from collections.abc import Iterator
+
+import pytest
+
+from region_operator.errors import Conflict, Unavailable
+from region_operator.replication.agent.bell import Bell
+from region_operator.replication.agent.region import LocalRegion, fold_pause_s
+from region_operator.replication.agent.status import Facts, agent_status
+from region_operator.replication.feed import Counts, EntityFinding, StoreStatus
+
+HELD = EntityFinding("template", "TableMissing", "table vm_template is missing")
+AWAY = Unavailable(reason="ProbeTimeout", message="away")
+CHANGED = EntityFinding("user", "ColumnAdded", "table user has new columns", held_back=False)
+
+
+class Store:
+    """A database that tells one answer after the other, then that it was prepared anew."""
+
+    def __init__(self, *answers: tuple[EntityFinding, ...] | Exception) -> None:
+        self._answers: Iterator[tuple[EntityFinding, ...] | Exception] = iter(answers)
+        self._left = len(answers)
+
+    def look_for_drift(self) -> tuple[EntityFinding, ...]:
+        self._left -= 1
+        answer = next(self._answers)
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    def is_outdated(self) -> bool:
+        return self._left == 0
+
+    def status(self) -> StoreStatus:
+        return StoreStatus(schema_version=2, region_id=1, findings=(HELD,))
+
+    def counts(self, source: int) -> Counts:
+        return Counts()
 
 
 def test_changes_are_looked_for_within_milliseconds_while_they_come_and_less_often_when_it_is_quiet() -> None:
     assert [fold_pause_s(quiet_s) for quiet_s in (0, 4, 30, 3600)] == [0.01, 0.01, 0.05, 0.1]
+
+
+def test_what_was_done_to_tables_is_in_the_status_until_it_is_undone() -> None:
+    async def told_after(*answers: tuple[EntityFinding, ...] | Exception) -> list[tuple[str, str, bool]]:
+        region = LocalRegion(Store(*answers), head_moved=Bell(), changed=Bell())  # type: ignore[arg-type]
+        with pytest.raises(Conflict, match="prepared anew"):
+            await region.watch_schema(interval_s=0)
+        await region.look([])
+        status = agent_status(Facts(region_id=1, version="1", region=region.facts))
+        return [(one.entity, one.reason, one.held_back) for one in status.entities]
+
+    held, changed = ("template", "TableMissing", True), ("user", "ColumnAdded", False)
+    assert asyncio.run(told_after((CHANGED,))) == [held, changed]
+    assert asyncio.run(told_after((CHANGED,), AWAY, ())) == [held]
+    assert asyncio.run(told_after((CHANGED,), AWAY, (CHANGED,))) == [held, changed]

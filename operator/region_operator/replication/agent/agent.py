@@ -154,6 +154,7 @@ class Agent:
                 region.observe(self._sources),
                 region.forget_closed_conflicts(self._retention_days),
                 self._links.run(region),
+                region.watch_schema(),
                 _until_fenced(region),
             )
         except Exception as error:

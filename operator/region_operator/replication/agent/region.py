@@ -17,6 +17,7 @@ from region_operator.replication.agent.bell import Bell
 from region_operator.replication.feed import (
     ApplyOutcome,
     Counts,
+    EntityFinding,
     FeedPage,
     FeedRequest,
     FetchedRows,
@@ -41,6 +42,7 @@ WRITER_THREADS = 32  # a link waits in one of them for the write lane
 FOLD_PAUSES_S = ((5.0, 0.01), (60.0, 0.05))  # for so long after a change, look that often
 FOLD_IDLE_S = 0.1
 UNAVAILABLE_REST_S = 1.0
+SCHEMA_LOOK_S = 30.0
 FORGET_INTERVAL_S = 3600.0
 FORGET_PAUSE_S = 0.5  # between batches, so that nobody waits for the write lane
 
@@ -51,6 +53,7 @@ class RegionFacts:
 
     status: StoreStatus
     counts: Mapping[int, Counts] = field(default_factory=dict)  # by source region
+    drift: tuple[EntityFinding, ...] = ()  # what is not as prepare left it
 
 
 class LocalRegion:
@@ -70,6 +73,7 @@ class LocalRegion:
         self.fenced = asyncio.Event()
         self.reachable, self.message = True, ""
         self.facts: RegionFacts | None = None
+        self._drift: tuple[EntityFinding, ...] = ()
         self.folded_rows = self.fold_passes = 0
         self.applied_rows: dict[int, int] = {}
         self._readers = ThreadPoolExecutor(READER_THREADS, thread_name_prefix="read")
@@ -210,7 +214,20 @@ class LocalRegion:
             self.changed.ring()
 
     def _read_facts(self, sources: Sequence[int]) -> RegionFacts:
-        return RegionFacts(self._store.status(), {source: self._store.counts(source) for source in sources})
+        counts = {source: self._store.counts(source) for source in sources}
+        return RegionFacts(self._store.status(), counts, self._drift)
+
+    async def watch_schema(self, *, interval_s: float = SCHEMA_LOOK_S) -> None:
+        """Notice what is done to the synced tables; ends with an error when the database was prepared anew."""
+        while True:
+            with contextlib.suppress(Unavailable):
+                drift = await self._run(self._readers, self._store.look_for_drift)
+                for finding in set(drift) - set(self._drift):
+                    log.warning("%s: %s", finding.entity, finding.message, extra={"reason": finding.reason})
+                self._drift = drift
+                if await self._run(self._readers, self._store.is_outdated):
+                    raise Conflict("the database was prepared anew, other entities can be exchanged now")
+            await asyncio.sleep(interval_s)
 
     # --- threads -------------------------------------------------------------------------------------------------
 

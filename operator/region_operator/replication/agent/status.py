@@ -72,7 +72,7 @@ def agent_status(facts: Facts) -> AgentStatus:
         certificate=facts.certificate,
         entities=[
             EntityStatus(entity=one.entity, reason=one.reason, message=one.message, held_back=one.held_back)
-            for one in (store.findings if store else ())
+            for one in (*(store.findings if store else ()), *(facts.region.drift if facts.region else ()))
         ],
         links=list(_links(facts)),
         left_peerings=sorted(held.left),

@@ -14,6 +14,8 @@ from region_operator.replication.store.connections import CAPTURE_SWITCH, Sessio
 from region_operator.replication.store.layout import Layout, Table, literal
 from region_operator.replication.store.schema import KEY_LENGTH
 
+EVENTS: Final = ("insert", "update", "delete")
+
 PARENT_KEY: Final = "key of "
 """Before the name of a reference column in ``old_values``: the member that holds the parent's key."""
 
@@ -75,6 +77,11 @@ def _name(layout: Layout, table: str, event: str) -> str:
     return f"{layout.sync.strip('`')}_{table}_{event}"[:64]
 
 
+def names(layout: Layout, table: Table) -> list[str]:
+    """The triggers that a table of the catalog can have."""
+    return [_name(layout, table.entity.table, event) for event in EVENTS]
+
+
 def foreign_parents(layout: Layout) -> list[str]:
     """Tables outside of the catalog whose rows take rows of the catalog with them."""
     own = {table.entity.table for table in layout.tables.values()}
@@ -84,8 +91,8 @@ def foreign_parents(layout: Layout) -> list[str]:
 
 def removal(layout: Layout, tables: Iterable[str]) -> list[str]:
     """The DDL that takes our triggers off tables, e.g. while the cloud upgrades its schema."""
-    names = (_name(layout, table, event) for table in tables for event in ("insert", "update", "delete"))
-    return [f"DROP TRIGGER IF EXISTS {layout.business}.{quote_identifier(name)}" for name in names]
+    everywhere = (_name(layout, table, event) for table in tables for event in EVENTS)
+    return [f"DROP TRIGGER IF EXISTS {layout.business}.{quote_identifier(name)}" for name in everywhere]
 
 
 def _counts(table: Table, alias: str) -> str:

@@ -5,7 +5,7 @@ to operators. The rest goes on. Rows without a key stay in their region: nobody 
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from region_operator.naming import quote_identifier
@@ -42,6 +42,15 @@ def look(session: Session, plain: Layout) -> Compatibility:
         if table.entity.name not in held:
             findings += _nameless(session, table)
     return Compatibility(tuple(findings))
+
+
+def with_present_cascades(session: Session, plain: Layout) -> list[Entity]:
+    """The entities with those foreign keys only whose columns are there: no trigger may speak of another."""
+    present = columns_of(session, plain, [table.entity.table for table in plain.tables.values()])
+    return [
+        replace(entity, cascades=tuple(one for one in entity.cascades if one.column in present.get(entity.table, {})))
+        for entity in (table.entity for table in plain.tables.values())
+    ]
 
 
 def columns_of(session: Session, layout: Layout, tables: Sequence[str]) -> dict[str, dict[str, str]]:

@@ -16,6 +16,7 @@ from region_operator.replication.feed import EntityFinding
 from region_operator.replication.store import (
     capture,
     compatibility,
+    drift,
     genesis,
     incarnations,
     left_out,
@@ -104,14 +105,18 @@ def _install(
     # Triggers on a table that has lost a column would stop the cloud's writers.
     for statement in capture.removal(plain, [catalog[name].table for name in sorted(compatible.held)]):
         _retrying(session, statement)
-    users.grant(session, users.definer_statements(whole, name=definer))
-    wanted = capture.triggers(whole, other_parents=_present(session, whole, capture.foreign_parents(whole)))
+    other_parents = _present(session, whole, capture.foreign_parents(whole))
+    users.grant(session, users.definer_statements(whole, other_parents=other_parents, name=definer))
+    wanted = capture.triggers(whole, other_parents=other_parents)
     owner = users.definer(definer)
+    session.execute(drift.listing_statement(whole, definer=owner))
+    session.execute(users.listing_grant(whole, owner))
     for trigger in capture.missing(session, whole, wanted, definer=owner):
         _retrying(session, trigger.ddl(whole.business, definer=owner))
     made = genesis.run(session, whole)
     with session.transaction():
         new = compatibility.keep(session, whole, catalog.values(), compatible)
+        drift.write_down(session, whole)
         if previous is not None:
             left_out.remember(session, whole, new)  # the agent puts on its way again what peers have missed of them
     return Installed(whole, made, previous, compatible.findings)
@@ -122,7 +127,8 @@ def _compatible(
 ) -> tuple[Layout, compatibility.Compatibility]:
     """The layout without the entities that this database cannot exchange; raises InvalidInput if none is left."""
     business, sync = admin.business_schema, admin.sync_schema
-    found = compatibility.look(session, layout(catalog.values(), business_schema=business, sync_schema=sync))
+    whole = layout(catalog.values(), business_schema=business, sync_schema=sync)
+    found = compatibility.look(session, whole)
     if found.held == catalog.keys():
         first = found.findings[0]
         raise InvalidInput(
@@ -131,7 +137,8 @@ def _compatible(
             remedy="name the schema of a cloud in spec.database",
             reason=first.reason,
         )
-    return layout(catalog.values(), business_schema=business, sync_schema=sync, held=found.held), found
+    entities = compatibility.with_present_cascades(session, whole)
+    return layout(entities, business_schema=business, sync_schema=sync, held=found.held), found
 
 
 def _first_rows(session: Session, whole: Layout, *, region_id: int, mint: incarnations.Mint, fresh: bool) -> None:

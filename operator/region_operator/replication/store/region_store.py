@@ -11,6 +11,7 @@ from region_operator.errors import Refused
 from region_operator.replication.catalog import CATALOG, Entity
 from region_operator.replication.feed import (
     ApplyOutcome,
+    EntityFinding,
     FeedPage,
     FeedRequest,
     FeedRow,
@@ -27,6 +28,7 @@ from region_operator.replication.store import (
     compatibility,
     configuration,
     decisions,
+    drift,
     feed,
     fold,
     incarnations,
@@ -110,6 +112,16 @@ class RegionStore(People):
                 database_version=str(version[0]),
                 findings=compatibility.load(session, self._layout.sync.strip("`")).findings,
             )
+
+    def look_for_drift(self) -> tuple[EntityFinding, ...]:
+        """What is not as prepare left it: columns, triggers; see ``store.drift``."""
+        with self._readers.snapshot() as session:
+            return drift.look(session, self._layout)
+
+    def is_outdated(self) -> bool:
+        """True when prepare has found since that other entities can be exchanged: open the store anew."""
+        with self._readers.snapshot() as session:
+            return compatibility.load(session, self._layout.sync.strip("`")).held != self._layout.held
 
     def set_rules(self, rules: Mapping[str, EntityRuleSet]) -> int:
         """Use other rules from now on, also for rows in conflict; returns how many such rows were looked at again."""

@@ -4,11 +4,14 @@ The account that owns the triggers is locked and never rotated: a trigger whose 
 """
 
 import re
+from collections.abc import Collection
 from typing import Any, Final
 
 from region_operator import naming
 from region_operator.errors import InvalidInput
+from region_operator.naming import quote_identifier
 from region_operator.replication.store.connections import Session
+from region_operator.replication.store.drift import LISTING
 from region_operator.replication.store.layout import Layout
 from region_operator.replication.store.schema import WITNESS_TABLE
 
@@ -37,14 +40,21 @@ def definer(name: str = naming.DEFINER_ACCOUNT) -> str:
     return account(name, "localhost")
 
 
-def definer_statements(layout: Layout, *, name: str = naming.DEFINER_ACCOUNT) -> list[str]:
-    """The locked owner of the triggers, and what it may do: read captured tables, add to ``dirty``."""
+def definer_statements(
+    layout: Layout, *, other_parents: Collection[str] = (), name: str = naming.DEFINER_ACCOUNT
+) -> list[str]:
+    """The locked owner of the triggers, and what it may do: read captured tables, add to ``dirty``.
+
+    A trigger whose owner may not fire it stops every writer, also on ``other_parents`` of captured tables.
+    """
     owner = definer(name)
+    fired = [table.sql for table in layout.tables.values()]
+    fired += [f"{layout.business}.{quote_identifier(parent)}" for parent in other_parents]
     return [
         f"CREATE USER IF NOT EXISTS {owner} ACCOUNT LOCK",
         f"ALTER USER {owner} ACCOUNT LOCK",
         f"GRANT INSERT ON {layout.own('dirty')} TO {owner}",
-        *(f"GRANT SELECT, TRIGGER ON {table.sql} TO {owner}" for table in layout.tables.values()),
+        *(f"GRANT SELECT, TRIGGER ON {table} TO {owner}" for table in fired),
     ]
 
 
@@ -55,7 +65,13 @@ def agent_grants(layout: Layout, *, name: str) -> list[str]:
         f"GRANT {AGENT_READS} ON {layout.sync}.* TO {agent}",
         *(f"GRANT {AGENT_READS} ON {table.sql} TO {agent}" for table in layout.tables.values()),
         f"GRANT SELECT, INSERT, UPDATE ON {layout.business}.{WITNESS_TABLE} TO {agent}",
+        listing_grant(layout, agent),
     ]
+
+
+def listing_grant(layout: Layout, quoted: str) -> str:
+    """May see the names and hashes of triggers; their owner, in whose name they are listed, must be allowed to, too."""
+    return f"GRANT EXECUTE ON FUNCTION {layout.own(LISTING)} TO {quoted}"
 
 
 def manager_grants(layout: Layout, *, name: str) -> list[str]:
