@@ -2,7 +2,7 @@
 
 import json
 import tomllib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -24,12 +24,12 @@ as missed, with what was tried; a figure without a goal is there for comparison.
 
 How the replication engine is measured (`bench/replication`): two MariaDB servers on loopback with the settings of a
 managed region (each commit flushed to disk, 1 GiB of buffer pool) and a binary log; two regions on them whose agents
-are programs of their own and speak mutual TLS and HTTP; and on the same servers, in another schema, what people would
-use instead. All of them share the machine, so a ratio says more than a time, and a busy machine shows in its load. A
-partition is links that are suspended, of MariaDB's replication `STOP SLAVE`; the clock runs from the moment at which
-they go on until both sides are equal, which is looked at row by row afterwards. `python -m bench.replication --only
-catch_up --scale 0.1` measures some of it, on less; scale 1 is 1,000 domains, 500,000 accounts, 500,000 users and
-100,000 updates.
+are programs of their own and speak mutual TLS and HTTP to each other, and to their own database as a local client
+does; and on the same servers, in another schema, what people would use instead. All of them share the machine, so a
+ratio says more than a time, and a busy machine shows in its load. A partition is links that are suspended, of
+MariaDB's replication `STOP SLAVE`; the clock runs from the moment at which they go on until both sides are equal,
+which is looked at row by row afterwards. `python -m bench.replication --only catch_up --scale 0.1` measures some of
+it, on less; scale 1 is 1,000 domains, 500,000 accounts, 500,000 users and 100,000 updates.
 """
 
 
@@ -39,11 +39,13 @@ def page() -> str:
     return "\n".join([HEAD, *(part for path in paths for part in _section(path))])
 
 
-def table(rows: Sequence[Mapping[str, Any]]) -> str:
-    """Figures as a table; columns that say nothing are left out."""
+def table(rows: Sequence[Mapping[str, Any]], *, without: Collection[str] = ()) -> str:
+    """Figures as a table; columns that say nothing are left out, and those that are not wanted."""
     heads = ["figure", "measured", "of", "beside", "ratio", "goal", "holds", "when"]
     cells = [_cells(row) for row in rows]
-    kept = [number for number in range(len(heads)) if any(row[number] for row in cells)]
+    kept = [
+        number for number in range(len(heads)) if heads[number] not in without and any(row[number] for row in cells)
+    ]
     lines = [[heads[number] for number in kept], ["---"] * len(kept)]
     lines += [[row[number] for number in kept] for row in cells]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
@@ -95,7 +97,7 @@ def readme(text: str, rows: Sequence[Mapping[str, Any]]) -> str:
     _, after = rest.split(END)
     shown = [row for row in rows if row["holds"] is not None]
     image = f"{_image(PLOT.relative_to(ROOT))}\n\n" if any(row["ratio"] for row in shown) else ""
-    return f"{before}{BEGIN}\n{image}{table(shown)}\n\nMeasured on: {_when(shown)}.\n\n{END}{after}"
+    return f"{before}{BEGIN}\n{image}{table(shown, without=('when',))}\n\nMeasured on: {_when(shown)}.\n\n{END}{after}"
 
 
 def _image(path: "str | Path") -> str:
