@@ -5,7 +5,7 @@ import contextlib
 import tempfile
 import time
 from collections.abc import AsyncIterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 from bench.replication.cost import Cost, Meter
@@ -13,16 +13,19 @@ from bench.replication.data import Size, digest, fill
 from bench.replication.native import GtidReplication, dump_and_load, empty
 from bench.replication.regions import NotFinished, Regions, two_regions
 from bench.replication.servers import two_servers
-from bench.results import Figure
 from contract.agent.databases import Database
 from contract.mariadb import MariaDBServer
 
 
 @dataclass
 class Bed:
-    """Attributes:
-    joined: both regions hold the data set and stream to each other.
-    written: how many users each measurement has used up, so that none writes what another one wrote.
+    """What every measurement is given.
+
+    Attributes:
+        limit_s: how long any one step may take.
+        first_versions_s: how long it took to give each row of the data set its first version.
+        joined: both regions hold the data set and have been peered.
+        native: MariaDB's own replication of the same data, once somebody has asked for it.
     """
 
     servers: tuple[MariaDBServer, MariaDBServer]
@@ -32,7 +35,6 @@ class Bed:
     first_versions_s: float = 0.0
     joined: bool = False
     native: GtidReplication | None = None
-    figures: list[Figure] = field(default_factory=list)
 
     @property
     def schema(self) -> str:

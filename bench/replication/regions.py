@@ -80,9 +80,9 @@ class Regions:
 
     def _is_equal(self) -> bool:
         one, two = self.databases
-        return (applied(two, source=1) == one.head() and applied(one, source=2) == two.head()) and _captured(
-            one
-        ) + _captured(two) == 0
+        if applied(two, source=1) != one.head() or applied(one, source=2) != two.head():
+            return False
+        return _captured(one) == _captured(two) == 0
 
     def _where(self) -> str:
         one, two = self.databases
