@@ -4,18 +4,16 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 
 from memory_region.business import holder
-from memory_region.database import Database, Origin, Server
+from memory_region.database import NOWHERE, Database, Origin, Server
 from memory_region.folding import Row, folded
 from memory_region.intake import Item
 from memory_region.records import CLASH, CYCLE, UNIQUE_CLASH, Conflicts, ParkedRows
 from memory_region.showing import Showing
-from region_operator.errors import InvalidInput
+from region_operator.errors import InvalidInput, Refused
 from region_operator.replication.catalog import Entity
-from region_operator.replication.feed import RowKey
+from region_operator.replication.feed import CURSOR_MOVED, FeedPage, RowKey
 from region_operator.replication.model import (
-    Cursor,
     EntityRuleSet,
-    History,
     Incarnation,
     MergeRefused,
     RowState,
@@ -305,8 +303,17 @@ def begin_incarnation(draft: Database, context: Context, *, restored: bool) -> N
     context.server.running = name
 
 
-def move_cursor(draft: Database, source: int, *, to: Cursor, history: History) -> None:
-    draft.cursors[source] = (to, tuple(history))
+def check_cursor(draft: Database, page: FeedPage) -> None:
+    """Raise Refused (``CursorMoved``) unless the link stands where its page was asked for."""
+    present = draft.cursors.get(page.source, NOWHERE)[0]
+    if page.asked is not None and present != page.asked:
+        raise Refused(reason=CURSOR_MOVED, message=f"the link stood at {page.asked} and stands at {present} now")
+
+
+def move_cursor(draft: Database, page: FeedPage) -> None:
+    """The page is applied: the link stands at its end."""
+    seen = draft.cursors.get(page.source, NOWHERE)[2].after(page.next.lsn, head=page.head, rewound=page.rewound)
+    draft.cursors[page.source] = (page.next, tuple(page.history), seen)
 
 
 def _join(local: RowState | None, remote: RowState | None) -> RowState | None:

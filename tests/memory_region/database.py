@@ -9,9 +9,10 @@ from typing import Literal
 from region_operator.errors import Unavailable
 from region_operator.replication.catalog import CATALOG, Column, Entity, Field
 from region_operator.replication.feed import ConflictRecord, RowKey, StoredConfiguration
-from region_operator.replication.model import Cursor, History, RowState, Scalar, encode, genesis
+from region_operator.replication.model import START, Cursor, History, RowState, Scalar, Seen, encode, genesis
 
 Columns = Mapping[str, Scalar]
+NOWHERE: tuple[Cursor, History, Seen] = (START, (), Seen())
 CREATED = "2026-01-01 00:00:00"
 _DEFAULTS: Mapping[str, Scalar] = {"str": "", "int": 0, "bool": 0, "datetime": CREATED, "decimal": "0"}
 
@@ -70,7 +71,7 @@ class Database:
     versions: dict[RowKey, Version] = field(default_factory=dict)
     parked: dict[tuple[RowKey, int], Parked] = field(default_factory=dict)
     conflicts: dict[tuple[RowKey, str, str], ConflictRecord] = field(default_factory=dict)
-    cursors: dict[int, tuple[Cursor, History]] = field(default_factory=dict)
+    cursors: dict[int, tuple[Cursor, History, Seen]] = field(default_factory=dict)
     history: History = ()
     last_lsn: int = 0
     history_intact: str = "Continuous"

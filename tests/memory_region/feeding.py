@@ -9,7 +9,7 @@ def read(server: Server, request: FeedRequest, *, region_id: int) -> tuple[FeedP
     """Return a page, and what its reader's cursor proved about us."""
     content, now_s = server.read(), server.clock()
     head, history = content.last_lsn, content.history
-    position = resume(request.after, history=history, head=head, known=request.known_history)
+    position = resume(request.after, history=history, head=head, known=request.known_history, seen=request.seen)
     if position.lost:
         page = FeedPage(source=region_id, history=history, rows=(), next=position.cursor, head=head, rewound=True)
         return page, position

@@ -7,7 +7,7 @@ from typing import TypeVar
 
 from memory_region import applying, feeding, intake
 from memory_region.applying import Application, Context, Outcome
-from memory_region.database import Database, Server
+from memory_region.database import NOWHERE, Database, Server
 from memory_region.intake import Item
 from memory_region.people import People
 from memory_region.records import ParkedRows, check_room
@@ -25,7 +25,7 @@ from region_operator.replication.feed import (
     StoredConfiguration,
     StoreStatus,
 )
-from region_operator.replication.model import START, Cursor, EntityRuleSet, History, UniqueClash
+from region_operator.replication.model import Cursor, EntityRuleSet, History, Seen, UniqueClash
 from region_operator.replication.store.parked import VISIBLE, Parking, Waiting
 
 PIECE = 200
@@ -142,10 +142,10 @@ class MemoryRegion(People):
     # Apply: from peers
 
     def cursor(self, source: int) -> Cursor:
-        return self.server.read().cursors.get(source, (START, ()))[0]
+        return self.position(source)[0]
 
-    def known_history(self, source: int) -> History:
-        return self.server.read().cursors.get(source, (START, ()))[1]
+    def position(self, source: int) -> tuple[Cursor, History, Seen]:
+        return self.server.read().cursors.get(source, NOWHERE)
 
     def history(self) -> History:
         return self.server.read().history
@@ -157,9 +157,12 @@ class MemoryRegion(People):
             check_room(self.server.read(), source, self._parking)
         total = Outcome()
         pieces = [page.rows[start : start + PIECE] for start in range(0, len(page.rows), PIECE)] or [()]
+        stands = page.asked
         for number, piece in enumerate(pieces, start=1):
             to = page.next if number == len(pieces) else replace(page.next, lsn=piece[-1].lsn)
-            outcome = self._write(partial(self._apply_page, page=page, piece=piece, to=to))
+            part = replace(page, rows=piece, next=to, asked=stands)
+            outcome = self._write(partial(self._apply_part, part=part))
+            stands = to if stands is not None else None
             total.add(outcome)
             total.add(self._retry(outcome.woken))
         return _outcome(total, received=len(page.rows), cursor=page.next)
@@ -219,10 +222,11 @@ class MemoryRegion(People):
     def _apply(self, items: Sequence[Item], *, again: bool) -> Outcome:
         return self._write(lambda draft: self._application(draft).run(items, {}, again=again))
 
-    def _apply_page(self, draft: Database, *, page: FeedPage, piece: Sequence[FeedRow], to: Cursor) -> Outcome:
-        items, refused = intake.take_in(piece, self.server.catalog)
-        outcome = self._application(draft, source=page.source, incarnation=page.incarnation).run(items, refused)
-        applying.move_cursor(draft, page.source, to=to, history=page.history)
+    def _apply_part(self, draft: Database, *, part: FeedPage) -> Outcome:
+        applying.check_cursor(draft, part)
+        items, refused = intake.take_in(part.rows, self.server.catalog)
+        outcome = self._application(draft, source=part.source, incarnation=part.incarnation).run(items, refused)
+        applying.move_cursor(draft, part)
         return outcome
 
     def _apply_fetched(self, draft: Database, *, fetched: FetchedRows) -> Outcome:

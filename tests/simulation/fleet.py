@@ -6,9 +6,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from memory_region import Database, MemoryRegion
+from memory_region.database import NOWHERE
 from region_operator.api.agent import Link, Rules
 from region_operator.replication.feed import ApplyOutcome, FeedPage, FeedRequest, FetchedRows
-from region_operator.replication.model import START, Cursor
+from region_operator.replication.model import Cursor
 from simulation import verdict
 from simulation.network import Network
 from simulation.node import ASKED_S, Node, link_to
@@ -18,7 +19,7 @@ from simulation.plans import RULES, WRITES, Event, Plan, pick, rules_of
 
 REST_LIMIT_S = 240.0
 LOOK_S = 4.0
-QUIET_S = 60.0
+QUIET_S = 30.0
 
 
 @dataclass(frozen=True)
@@ -240,7 +241,7 @@ class Fleet:
         contents, found = self.contents(), []
         for uid, pair in self._links.items():
             for reader, source in (pair, pair[::-1]):
-                cursor, _ = contents[reader].cursors.get(source, (START, ()))
+                cursor, _, _ = contents[reader].cursors.get(source, NOWHERE)
                 present = contents[source].history[-1].name if contents[source].history else ""
                 if uid not in self._left and cursor != Cursor(present, contents[source].last_lsn):
                     found.append(f"region {reader} stands at {cursor} of region {source}")

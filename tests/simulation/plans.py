@@ -96,8 +96,8 @@ class Plan:
     events: tuple[Event, ...]
 
 
-def drawn(seed: int) -> Plan:
-    """Return the plan of a seed."""
+def drawn(seed: int, *, theme: str | None = None) -> Plan:
+    """Return the plan of a seed; without ``theme`` it is drawn too."""
     chance = random.Random(seed)
     regions = chance.choices([2, 3, 4, 5], [50, 35, 10, 5])[0]
     links = topology(regions, chance)
@@ -115,7 +115,7 @@ def drawn(seed: int) -> Plan:
         clocks_s=tuple(chance.uniform(-1, 1) * 3600 * 5 for _ in range(regions)),
         jumps_s=3600 * 30,
         common_rules=chance.random() < 0.7,
-        events=_events(regions, chance),
+        events=_events(regions, chance, theme=theme),
     )
 
 
@@ -133,10 +133,10 @@ def topology(regions: int, chance: random.Random) -> list[tuple[int, int]]:
             return list(itertools.pairwise(everybody))
 
 
-def _events(regions: int, chance: random.Random) -> tuple[Event, ...]:
-    theme = THEMES[chance.choice(list(THEMES))]
+def _events(regions: int, chance: random.Random, *, theme: str | None) -> tuple[Event, ...]:
+    weights = THEMES[theme or chance.choice(list(THEMES))]
     writes, misfortunes = (
-        {kind: theme.get(kind, weight) for kind, weight in of.items()} for of in (WRITES, MISFORTUNES)
+        {kind: weights.get(kind, weight) for kind, weight in of.items()} for of in (WRITES, MISFORTUNES)
     )
     share = chance.choice([0.6, 0.75, 0.9])
     start_s = chance.choice([0.0, START_S, START_S])

@@ -2,14 +2,16 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import cache
 from typing import TYPE_CHECKING
 
 from memory_region import Database
 from region_operator.replication.catalog import CATALOG, rule_sets
 from region_operator.replication.feed import RowKey
-from region_operator.replication.model import ConflictKind, Pair, RowState, project
+from region_operator.replication.model import ConflictKind, EntityRuleSet, Pair, RowState, project
 from region_operator.replication.store.conflicts import dot_text
 from simulation.oracle import NOTHING, Oracle, Violation, registers
+from simulation.plans import RULES
 
 if TYPE_CHECKING:
     from simulation.fleet import Fleet
@@ -86,7 +88,7 @@ def _check_nothing_is_lost(oracle: Oracle, contents: Mapping[int, Database]) -> 
 
 def _check_shown(fleet: "Fleet", number: int, content: Database) -> None:
     """What is visible is what the rules say, and what they did not choose is recorded."""
-    rules = rule_sets(CATALOG.values(), fleet.rules[number])
+    rules = _rule_sets(fleet.rules[number].hash)
     waiting = {row for row, _ in content.parked}
     for row, version in content.versions.items():
         projection = project(version.state, rules=rules[row.entity])
@@ -106,6 +108,11 @@ def _check_shown(fleet: "Fleet", number: int, content: Database) -> None:
                     raise Violation(f"region {number}: {row} lost {conflict.field} = {loser.value!r} without a record")
         if any(r.kind in (ConflictKind.VALUE, ConflictKind.DELETION) for r in records) and not projection.conflicts:
             raise Violation(f"region {number}: {row} has an open record of a conflict that is over")
+
+
+@cache
+def _rule_sets(name: str) -> dict[str, EntityRuleSet]:
+    return rule_sets(CATALOG.values(), next(rules for rules in RULES if rules.hash == name))
 
 
 def _check_all_show_the_same(contents: Mapping[int, Database]) -> None:

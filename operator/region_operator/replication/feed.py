@@ -9,7 +9,7 @@ proves that 50..60 were lost: its holder is told to resume at 49.
 from dataclasses import dataclass
 from typing import Final
 
-from region_operator.replication.model.lag import START, Cursor, History
+from region_operator.replication.model.lag import START, Cursor, History, Seen
 
 PARKING_FULL: Final = "ParkingFull"
 """Reason of a store that takes no further page, because too many rows of the peer wait here already."""
@@ -45,6 +45,7 @@ class FeedRequest:
         after: how far it has applied us.
         peer_history: its own incarnations; what it sent and has lost since is not left out.
         known_history: the history of ours that it was last told; finds the way back after a restore of ours.
+        seen: what it has seen of us beside its cursor; None = nothing.
         fold_first: version what is captured before the page is read, so that ``head`` covers all that is committed.
     """
 
@@ -52,6 +53,7 @@ class FeedRequest:
     after: Cursor = START
     peer_history: History = ()
     known_history: History = ()
+    seen: Seen | None = None
     max_rows: int = 2000
     max_bytes: int = 1024 * 1024
     fold_first: bool = False

@@ -24,7 +24,7 @@ from region_operator.replication.feed import (
     RowKey,
 )
 from region_operator.replication.link_facts import LinkFacts
-from region_operator.replication.model.lag import START, Cursor, History
+from region_operator.replication.model.lag import START, Cursor, History, Seen
 
 MAX_FETCH_ROUNDS = 64  # how long a chain of missing parents is followed at once; the rest is parked and retried
 ROWS_PER_FETCH = 200  # as many as a store answers at once
@@ -43,8 +43,8 @@ class Peer(Protocol):
 class Here(Protocol):
     """This region; raises Unavailable while its database is not at hand."""
 
-    async def position(self, source: int) -> tuple[Cursor, History]:
-        """How far ``source`` is applied, and what it last told of its incarnations."""
+    async def position(self, source: int) -> tuple[Cursor, History, Seen]:
+        """How far ``source`` is applied, what it last told of its incarnations, and what was seen of it."""
 
     async def history(self) -> History: ...
 
@@ -110,7 +110,7 @@ class Link:
 
     async def _pull_for_ever(self) -> None:
         source = self._configuration.source
-        cursor, known_history = await self._here.position(source)
+        cursor, known_history, seen = await self._here.position(source)
         self._copying = cursor == START
         wait = False  # the first answer tells at once how far the peer is
         while True:
@@ -119,6 +119,7 @@ class Link:
                 after=cursor,
                 peer_history=await self._here.history(),
                 known_history=known_history,
+                seen=seen,
                 max_rows=self._configuration.limits.batch_rows,
                 max_bytes=self._configuration.limits.batch_kilobytes * 1024,
                 fold_first=self._configuration.leave_at is not None and self._drain_to is None,
@@ -129,6 +130,7 @@ class Link:
             self._facts.backlog(pending=max(0, page.head - cursor.lsn), oldest_age_ms=page.age_ms)
             if page.rows or page.rewound or page.next != cursor:
                 cursor = await self._take(page)
+                seen = seen.after(page.next.lsn, head=page.head, rewound=page.rewound)
             known_history = page.history
             wait = page.pending == 0 and self._configuration.leave_at is None
             self._facts.cursor = str(cursor)

@@ -20,7 +20,7 @@ from pydantic import Field
 from region_operator.api.agent import Refusal, Wire
 from region_operator.errors import InvalidInput
 from region_operator.replication.feed import FeedPage, FeedRequest, FeedRow, FetchedRows, RowKey
-from region_operator.replication.model.lag import Cursor, History, Incarnation
+from region_operator.replication.model.lag import Cursor, History, Incarnation, Seen
 
 KEY_HEADER: Final = "Region-Operator-Database-Key"
 RULES_HEADER: Final = "Region-Operator-Rules"
@@ -51,6 +51,7 @@ class FeedQuestion(Wire):
     applied: str = ""
     peer_history: WireHistory = Field(default_factory=list)
     known_history: WireHistory = Field(default_factory=list)
+    seen: tuple[int, int] | None = None  # whole, head
     max_rows: int = Field(default=2000, ge=1, le=MAX_PAGE_ROWS)
     max_bytes: int = Field(default=1024 * 1024, ge=1, le=MAX_PAGE_BYTES)
     wait_s: float = Field(default=MAX_FEED_WAIT_S, ge=0, le=MAX_FEED_WAIT_S)
@@ -63,6 +64,7 @@ class FeedQuestion(Wire):
             after=Cursor.parse(self.after),
             peer_history=history_from_wire(self.peer_history),
             known_history=history_from_wire(self.known_history),
+            seen=Seen(*self.seen) if self.seen is not None else None,
             max_rows=self.max_rows,
             max_bytes=self.max_bytes,
             fold_first=self.fold_first,

@@ -256,11 +256,13 @@ def pull(target: Region, source: Region, *, max_rows: int = 1000, fetch: bool = 
     outcomes = []
     source.fold()
     for _ in range(1000):
+        after, known_history, seen = target.store.position(source.id)
         request = FeedRequest(
             peer=target.id,
-            after=target.store.cursor(source.id),
+            after=after,
             peer_history=target.store.history(),
-            known_history=target.store.known_history(source.id),
+            known_history=known_history,
+            seen=seen,
             max_rows=max_rows,
         )
         page = source.read(request)

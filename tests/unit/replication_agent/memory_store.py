@@ -17,7 +17,7 @@ from region_operator.replication.feed import (
     StoreStatus,
 )
 from region_operator.replication.model import RowState, decode, encode, local_write, merge
-from region_operator.replication.model.lag import START, Cursor, History, Incarnation
+from region_operator.replication.model.lag import START, Cursor, History, Incarnation, Seen
 from region_operator.replication.model.rules import EntityRuleSet
 
 
@@ -117,8 +117,8 @@ class MemoryStore:
     def cursor(self, source: int) -> Cursor:
         return self.cursors.get(source, START)
 
-    def known_history(self, source: int) -> History:
-        return self.histories.get(source, ())
+    def position(self, source: int) -> tuple[Cursor, History, Seen]:
+        return self.cursor(source), self.histories.get(source, ()), Seen()
 
     def history(self) -> History:
         return self.incarnations

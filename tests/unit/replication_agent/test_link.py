@@ -11,7 +11,7 @@ from region_operator.errors import Refused, Unavailable
 from region_operator.replication.feed import FeedPage, FeedRequest, FetchedRows, RowKey
 from region_operator.replication.link import Link, LinkConfiguration
 from region_operator.replication.link_facts import LinkFacts
-from region_operator.replication.model.lag import START, Cursor, History
+from region_operator.replication.model.lag import START, Cursor, History, Seen
 from unit.replication_agent.memory_store import MemoryStore
 
 
@@ -45,8 +45,8 @@ class Here:
     def __init__(self, store: MemoryStore) -> None:
         self.store = store
 
-    async def position(self, source: int) -> tuple[Cursor, History]:
-        return self.store.cursor(source), self.store.known_history(source)
+    async def position(self, source: int) -> tuple[Cursor, History, Seen]:
+        return self.store.position(source)
 
     async def history(self) -> History:
         return self.store.history()

@@ -52,6 +52,7 @@ class PeerClient:
             applied=str(applied) if applied.incarnation else "",
             peer_history=peer_protocol.history_to_wire(request.peer_history),
             known_history=peer_protocol.history_to_wire(request.known_history),
+            seen=(request.seen.whole, request.seen.head) if request.seen is not None else None,
             max_rows=request.max_rows,
             max_bytes=request.max_bytes,
             wait_s=peer_protocol.MAX_FEED_WAIT_S if wait else 0,

@@ -26,7 +26,7 @@ from region_operator.replication.feed import (
     StoredConfiguration,
     StoreStatus,
 )
-from region_operator.replication.model.lag import Cursor, History
+from region_operator.replication.model.lag import Cursor, History, Seen
 from region_operator.replication.model.rules import EntityRuleSet
 from region_operator.replication.store.people import People
 from region_operator.replication.store.region_store import Parking, RegionStore
@@ -96,8 +96,8 @@ class LocalRegion:
 
     # --- what links do -------------------------------------------------------------------------------------------
 
-    async def position(self, source: int) -> tuple[Cursor, History]:
-        return await self._run(self._readers, lambda: (self._store.cursor(source), self._store.known_history(source)))
+    async def position(self, source: int) -> tuple[Cursor, History, Seen]:
+        return await self._run(self._readers, self._store.position, source)
 
     async def history(self) -> History:
         return await self._run(self._readers, self._store.history)

@@ -50,6 +50,27 @@ History = Sequence[Incarnation]
 
 
 @dataclass(frozen=True, slots=True)
+class Seen:
+    """How much of a source a receiver has seen beside its cursor.
+
+    A changed row moves to the head, so a page tells nothing of rows that have moved beyond it by the time it is read.
+    If a restore moves them back, they lie behind the cursor, never received. So a receiver that is in the middle of
+    catching up also says up to where it is sure of everything, and what it has read reflects.
+
+    Attributes:
+        whole: it has all that there was when the source's head was here.
+        head: the highest head of the pages that it has applied.
+    """
+
+    whole: int = 0
+    head: int = 0
+
+    def after(self, lsn: int, *, head: int, rewound: bool = False) -> "Seen":
+        """Return what is seen once a page that ends with ``lsn`` was applied, read when the head was ``head``."""
+        return Seen(lsn, lsn) if rewound or lsn >= head else Seen(self.whole, max(self.head, head))
+
+
+@dataclass(frozen=True, slots=True)
 class Resume:
     """Where a receiver goes on.
 
@@ -62,11 +83,13 @@ class Resume:
     lost: bool = False
 
 
-def resume(cursor: Cursor, *, history: History, head: int, known: History = ()) -> Resume:
+def resume(cursor: Cursor, *, history: History, head: int, known: History = (), seen: Seen | None = None) -> Resume:
     """Return where a receiver at ``cursor`` goes on in a source of this history and last lsn.
 
     ``known`` is the history that the receiver had last been told; it finds the last common incarnation when the
     source has forgotten the one of the cursor. Without it everything is sent again, which is slow and harmless.
+    ``seen`` proves lost commits that the cursor alone does not; without it the receiver is taken to have seen nothing
+    beyond its cursor.
 
     Raises:
         ValueError: the source has no incarnation at all.
@@ -76,13 +99,16 @@ def resume(cursor: Cursor, *, history: History, head: int, known: History = ()) 
         raise ValueError("a source without an incarnation cannot be resumed")
     if cursor == START:
         return Resume(Cursor(present, 0))
+    whole = seen.whole if seen is not None else cursor.lsn
     ends = _ends(history, head=head)
     end = ends.get(cursor.incarnation)
     if end is None:
         known_ends = _ends(known, head=cursor.lsn)
         end = max((min(ends[name], last) for name, last in known_ends.items() if name in ends), default=0)
-        return Resume(Cursor(present, min(end, cursor.lsn)), lost=True)
-    return Resume(Cursor(present, min(end, cursor.lsn)), lost=cursor.lsn > end)
+        return Resume(Cursor(present, min(end, cursor.lsn, whole)), lost=True)
+    if max(cursor.lsn, seen.head if seen is not None else 0) > end:
+        return Resume(Cursor(present, min(end, cursor.lsn, whole)), lost=True)
+    return Resume(Cursor(present, cursor.lsn))
 
 
 def _ends(history: History, *, head: int) -> dict[str, int]:

@@ -3,8 +3,8 @@
 import json
 
 from region_operator.errors import Refused
-from region_operator.replication.feed import CURSOR_MOVED, StoredConfiguration
-from region_operator.replication.model.lag import START, Cursor, History, Incarnation
+from region_operator.replication.feed import CURSOR_MOVED, FeedPage, StoredConfiguration
+from region_operator.replication.model.lag import START, Cursor, History, Incarnation, Seen
 from region_operator.replication.store.connections import Session
 from region_operator.replication.store.layout import Layout
 
@@ -30,24 +30,32 @@ def store(session: Session, layout: Layout, configuration: StoredConfiguration) 
         )
 
 
-def cursor(session: Session, layout: Layout, source: int) -> tuple[Cursor, History]:
+def position(session: Session, layout: Layout, source: int) -> tuple[Cursor, History, Seen]:
+    """Where the link from a source stands, what the source last told, and what was seen of it."""
     row = session.one(f"SELECT incarnation, lsn, history FROM {layout.own('link_cursor')} WHERE source = %s", (source,))
     if row is None:
-        return START, ()
-    history = tuple(Incarnation(str(name), int(first)) for name, first in json.loads(row[2]))
-    return Cursor(str(row[0]), int(row[1])), history
+        return START, (), Seen()
+    told = json.loads(row[2])
+    if isinstance(told, list):  # as kept before what was seen was kept too
+        told = {"history": told, "whole": 0, "head": 0}
+    history = tuple(Incarnation(str(name), int(first)) for name, first in told["history"])
+    return Cursor(str(row[0]), int(row[1])), history, Seen(int(told["whole"]), int(told["head"]))
 
 
 def check_cursor(session: Session, layout: Layout, source: int, *, expected: Cursor) -> None:
     """Raise Refused (``CursorMoved``) unless the link stands where its page was asked for."""
-    present, _ = cursor(session, layout, source)
+    present, _, _ = position(session, layout, source)
     if present != expected:
         message = f"the link stood at {expected} and stands at {present} now; it begins again there"
         raise Refused(reason=CURSOR_MOVED, message=message)
 
 
-def move_cursor(session: Session, layout: Layout, source: int, *, to: Cursor, history: History) -> None:
-    told = json.dumps([[incarnation.name, incarnation.first_lsn] for incarnation in history])
+def move_cursor(session: Session, layout: Layout, page: FeedPage) -> None:
+    """The page is applied: the link stands at its end."""
+    source, to = page.source, page.next
+    seen = position(session, layout, source)[2].after(to.lsn, head=page.head, rewound=page.rewound)
+    history = [[incarnation.name, incarnation.first_lsn] for incarnation in page.history]
+    told = json.dumps({"history": history, "whole": seen.whole, "head": seen.head})
     session.execute(
         f"REPLACE INTO {layout.own('link_cursor')} (source, incarnation, lsn, history, moved_at) "
         "VALUES (%s, %s, %s, %s, UTC_TIMESTAMP(6))",

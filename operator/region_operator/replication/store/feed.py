@@ -68,7 +68,7 @@ def lag(session: Session, layout: Layout, *, peer: int, cursor: Cursor) -> Lag:
 
 def _position(request: FeedRequest, history: History, head: int) -> tuple[Cursor, bool]:
     """Where to go on, and whether the reader's cursor proves lost commits."""
-    found = resume(request.after, history=history, head=head, known=request.known_history)
+    found = resume(request.after, history=history, head=head, known=request.known_history, seen=request.seen)
     return found.cursor, found.lost
 
 

@@ -22,7 +22,7 @@ from region_operator.replication.feed import (
     StoredConfiguration,
     StoreStatus,
 )
-from region_operator.replication.model.lag import Cursor, History
+from region_operator.replication.model.lag import Cursor, History, Seen
 from region_operator.replication.model.rules import EntityRuleSet
 from region_operator.replication.store import (
     compatibility,
@@ -212,13 +212,12 @@ class RegionStore(People):
 
     def cursor(self, source: int) -> Cursor:
         """Where the link from ``source`` stands; START for one that never ran."""
-        with self._readers.snapshot() as session:
-            return configuration.cursor(session, self._layout, source)[0]
+        return self.position(source)[0]
 
-    def known_history(self, source: int) -> History:
-        """The incarnations that ``source`` last told us, for the next FeedRequest."""
+    def position(self, source: int) -> tuple[Cursor, History, Seen]:
+        """That cursor, the incarnations that ``source`` last told us, and what we have seen of it."""
         with self._readers.snapshot() as session:
-            return configuration.cursor(session, self._layout, source)[1]
+            return configuration.position(session, self._layout, source)
 
     def history(self) -> History:
         """Our own incarnations, for the next FeedRequest."""
@@ -285,7 +284,7 @@ class RegionStore(People):
         if part.asked is not None:
             configuration.check_cursor(session, self._layout, part.source, expected=part.asked)
         outcome = self._writer.apply(session, part.rows, source=part.source, incarnation=part.incarnation)
-        configuration.move_cursor(session, self._layout, part.source, to=part.next, history=part.history)
+        configuration.move_cursor(session, self._layout, part)
         return outcome
 
     def _apply_fetched(self, session: Session, *, fetched: FetchedRows, piece: Sequence[FeedRow]) -> Outcome:

@@ -51,9 +51,8 @@ def test_a_cursor_beyond_the_end_proves_lost_commits_and_they_flow_back(two: tup
     assert not here.has("account", "lost")
     here.update("account", "kept", network_domain="written after the restore")
     here.fold()
-    outcome = here.read(
-        FeedRequest(peer=there.id, after=there.store.cursor(here.id), known_history=there.store.known_history(here.id))
-    )
+    after, known_history, seen = there.store.position(here.id)
+    outcome = here.read(FeedRequest(peer=there.id, after=after, known_history=known_history, seen=seen))
     assert outcome.rewound
     assert outcome.rows == ()
     settle(here, there)
@@ -66,6 +65,49 @@ def test_a_cursor_beyond_the_end_proves_lost_commits_and_they_flow_back(two: tup
     assert "written after the restore" in here.states()[("account", "kept")]
     here.store.confirm_history()
     assert here.store.status().history_intact == "Continuous"
+
+
+@pytest.mark.rule("ENGINE 12")
+def test_a_restore_in_the_middle_of_catching_up_loses_no_row_that_lies_behind_the_cursor_again(
+    two: tuple[Cloud, Cloud],
+) -> None:
+    here, there = two
+    settle(here, there)
+    for key in ("early", "b", "c", "d"):
+        here.add_account(key)
+        here.fold()
+    saved = here.backup()
+    here.update("account", "early", network_domain="moved to the head")
+    here.fold()
+    # A page that ends before the row that has moved: what it tells is not all that lies up to its end in the backup.
+    after, known_history, seen = there.store.position(here.id)
+    request = FeedRequest(there.id, after, there.store.history(), known_history, seen, max_rows=2)
+    page = here.read(request)
+    assert [row.key for row in page.rows] == ["b", "c"]
+    there.store.apply(here.id, page)
+    here.restore(saved)
+    settle(here, there)
+    assert there.has("account", "early")
+    assert here.states() == there.states()
+    assert here.store.status().history_intact == "Restored"
+
+
+@pytest.mark.rule("ENGINE 12")
+def test_a_restart_in_the_middle_of_catching_up_sends_nothing_again(two: tuple[Cloud, Cloud]) -> None:
+    here, there = two
+    settle(here, there)
+    for key in ("a", "b", "c"):
+        here.add_account(key)
+    here.fold()
+    after, known_history, seen = there.store.position(here.id)
+    there.store.apply(here.id, here.read(FeedRequest(there.id, after, (), known_history, seen, max_rows=2)))
+    here.restart()
+    here.add_account("d")
+    here.fold()
+    after, known_history, seen = there.store.position(here.id)
+    page = here.read(FeedRequest(there.id, after, (), known_history, seen))
+    assert not page.rewound
+    assert [row.key for row in page.rows] == ["c", "d"]
 
 
 @pytest.mark.rule("ENGINE 11")

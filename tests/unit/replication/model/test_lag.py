@@ -3,7 +3,7 @@
 import pytest
 
 from region_operator.errors import InvalidInput
-from region_operator.replication.model import START, Cursor, Incarnation, Resume, lag_changes, lag_ms, resume
+from region_operator.replication.model import START, Cursor, Incarnation, Resume, Seen, lag_changes, lag_ms, resume
 
 ONE, TWO, THREE = Incarnation("one", 1), Incarnation("two", 121), Incarnation("three", 101)
 
@@ -44,6 +44,32 @@ def test_a_restart_is_seamless_and_a_restore_is_told_by_the_cursor(cursor, histo
 def test_a_forgotten_incarnation_is_resumed_at_the_end_of_the_last_common_one(lsn, known, at):
     resumed = resume(Cursor("two", lsn), history=[ONE, THREE], known=known, head=130)
     assert resumed == Resume(Cursor("three", at), lost=True)
+
+
+@pytest.mark.rule("ENGINE 12")
+@pytest.mark.parametrize(
+    ("seen", "history", "head", "resumed"),
+    [
+        (Seen(50, 50), [ONE, THREE], 100, Resume(Cursor("three", 50))),
+        (Seen(20, 100), [ONE, THREE], 100, Resume(Cursor("three", 50))),
+        # What it read reflects what is lost, so rows may lie behind its cursor that it never got.
+        (Seen(20, 101), [ONE, THREE], 100, Resume(Cursor("three", 20), lost=True)),
+        (Seen(20, 91), [ONE], 90, Resume(Cursor("one", 20), lost=True)),
+        (Seen(20, 91), [THREE], 130, Resume(Cursor("three", 0), lost=True)),
+    ],
+)
+def test_who_was_catching_up_when_the_source_was_restored_goes_back_to_where_it_had_everything(
+    seen, history, head, resumed
+):
+    assert resume(Cursor("one", 50), history=history, head=head, seen=seen) == resumed
+
+
+def test_a_receiver_has_everything_whenever_it_has_reached_the_head():
+    seen = Seen().after(30, head=90)
+    assert seen == Seen(whole=0, head=90)
+    assert seen.after(60, head=80) == Seen(whole=0, head=90)
+    assert seen.after(95, head=95) == Seen(whole=95, head=95)
+    assert seen.after(40, head=50, rewound=True) == Seen(whole=40, head=40)
 
 
 def test_a_source_that_has_no_history_cannot_be_resumed():
