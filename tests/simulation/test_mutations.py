@@ -53,7 +53,7 @@ def forget_what_was_seen(patch: Patch) -> None:
     patch.setattr(applying, "merge", lambda a, b: replace(merge(a, b), vector=b.vector))
 
 
-def keep_the_actor_after_a_restore(patch: Patch) -> None:
+def keep_the_actor(patch: Patch) -> None:
     def restore(server: Server, backup: Database) -> None:
         server.database = backup
         server.running = backup.history[-1].name
@@ -131,9 +131,7 @@ MUTATIONS = {
     "a merge that drops siblings": Mutation("ENGINE 3", drop_siblings),
     "a merge that takes the newer state whole": Mutation("ENGINE 3", take_the_newer_state_whole),
     "a merge that forgets what was seen": Mutation("ENGINE 3", forget_what_was_seen),
-    "an actor that is used again after a restore": Mutation(
-        "ENGINE 11", keep_the_actor_after_a_restore, theme="restores"
-    ),
+    "an actor that is used again after a restore": Mutation("ENGINE 11", keep_the_actor, theme="restores"),
     "cursors beyond the end are believed": Mutation("ENGINE 12", believe_cursors_beyond_the_end),
     "a reader that tells only its cursor": Mutation("ENGINE 12", believe_that_a_cursor_says_it_all, theme="restores"),
     "a cursor that moves before the data": Mutation("ENGINE 12", store=CursorFirst),
