@@ -142,3 +142,71 @@ def test_a_schema_that_is_no_clouds_is_refused(make_region: MakeRegion) -> None:
     with pytest.raises(InvalidInput) as refused:
         region.prepare()
     assert refused.value.reason == "TableMissing"
+
+
+def as_upgraded_clouds(make_region: MakeRegion, fill: Callable[[Region, str], None]) -> tuple[Region, Region]:
+    """Two clouds that were upgraded on their own and number their rows alike."""
+    regions = make_region(1, prepared=False), make_region(2, prepared=False)
+    for region, name in zip(regions, ("here", "there"), strict=True):
+        fill(region, name)
+        region.prepare()
+        region.open()
+    return regions
+
+
+def parked(region: Region) -> dict[tuple[str, str], str]:
+    return {(one.row.entity, one.row.key): one.reason for one in region.store.parked()}
+
+
+@pytest.mark.rule("ENGINE 8")
+def test_one_name_in_domains_that_only_share_their_number_is_told_apart(make_region: MakeRegion) -> None:
+    def fill(region: Region, name: str) -> None:
+        region.add_domain("3", name=name)
+        region.add_account("3", name="acme", domain="3")
+        region.add_user("3", account="3", name="jane")
+
+    here, there = as_upgraded_clouds(make_region, fill)
+    settle(here, there)
+    assert parked(here)["domain", "3"] == "KeyReused"
+    assert set(parked(here)) == {("domain", "3"), ("account", "3"), ("user", "3")}
+    assert here.sql("SELECT name FROM domain WHERE uuid = '3'") == [("here",)]
+    assert there.sql("SELECT name FROM domain WHERE uuid = '3'") == [("there",)]
+
+
+@pytest.mark.rule("ENGINE 8")
+def test_a_new_row_never_ends_under_a_stranger_of_its_parents_key(make_region: MakeRegion) -> None:
+    def fill(region: Region, name: str) -> None:
+        region.add_account("3", name=name)
+
+    here, there = as_upgraded_clouds(make_region, fill)
+    there.add_user("jane", account="3")
+    there.insert("account_details", account_id="3", name="limit", value="9")
+    there.add_account("friend")
+    there.add_user("joe", account="friend")
+    settle(here, there)
+    assert not here.has("user", "jane")
+    assert here.sql("SELECT * FROM account_details") == []
+    assert here.has("user", "joe")
+    # Also when it comes later, alone.
+    there.add_user("late", account="3")
+    settle(here, there)
+    assert parked(here) == {
+        ("account", "3"): "KeyReused",
+        ("user", "jane"): "ParentReused",
+        ("user", "late"): "ParentReused",
+        ("account_detail", "3/limit"): "ParentReused",
+    }
+
+
+@pytest.mark.rule("ENGINE 8")
+def test_events_and_templates_of_one_number_are_known_by_what_they_say(make_region: MakeRegion) -> None:
+    def fill(region: Region, name: str) -> None:
+        region.add_account("3", name="acme")
+        region.add_user("3", account="3", name="jane")
+        region.add_event("1", account="3", user="3", description="the same")
+        region.add_event("2", account="3", user="3", description=name)
+        region.add_template("1", account="3", name=name)
+
+    here, there = as_upgraded_clouds(make_region, fill)
+    settle(here, there)
+    assert parked(here) == {("event", "2"): "KeyReused", ("template", "1"): "KeyReused"}

@@ -167,7 +167,8 @@ class Entity:
         excluded: columns that stay in their region, whether this cloud has them or not.
         initial: what such columns start with in a row that comes from elsewhere, where they have no default.
         part_of: reference to what a row is a part of; parts of rows that stay in their region stay with them.
-        unique: the first one is what a person knows a row by (`KeyReused`).
+        unique: the first one is what a person knows a row by (`KeyReused`), unless there is ``known_by``.
+        known_by: the same for rows that have no unique name.
         append_only: rows are only added; neither changing nor purging them locally is a change.
     """
 
@@ -185,6 +186,7 @@ class Entity:
     well_known: tuple[WellKnown, ...] = ()
     cascades: tuple[Cascade, ...] = ()
     unique: tuple[Unique, ...] = ()
+    known_by: tuple[str, ...] = ()
     tree: Tree | None = None
     append_only: bool = False
 
@@ -261,7 +263,7 @@ class Entity:
 
     @property
     def natural_key(self) -> tuple[str, ...]:
-        return self.unique[0].columns if self.unique else ()
+        return self.known_by or (self.unique[0].columns if self.unique else ())
 
     def key_of(self, values: Mapping[str, Value]) -> str | None:
         """The name that a row's values give it; None where rows have a key column, or a value is missing."""

@@ -27,5 +27,6 @@ EVENT: Final = Entity(
         created(nullable=False),
     ),
     excluded=("archived", "display", "resource_id", "resource_type"),
+    known_by=("type", "description", "created", "account_id"),
     append_only=True,
 )

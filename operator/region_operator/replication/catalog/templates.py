@@ -62,6 +62,7 @@ TEMPLATE: Final = Entity(
     ),
     initial={"guest_os_id": 0},
     row_filter=RowFilter("type", INSTALLED_TYPES),
+    known_by=("name", "account_id"),
 )
 
 TEMPLATE_DETAIL: Final = Entity(

@@ -69,6 +69,7 @@ from region_operator.replication.model.identity import (
     key_reused,
     natural_identity,
     renaming_region,
+    whole_identity,
 )
 from region_operator.replication.model.lag import (
     START,
@@ -165,4 +166,5 @@ __all__ = [
     "renaming_region",
     "resume",
     "rows_parents_first",
+    "whole_identity",
 ]

@@ -86,7 +86,7 @@ def _renamed(alias: RowState, *, winner: RowState) -> RowState:
     )
 
 
-NaturalIdentity = tuple[Value, ...]
+NaturalIdentity = tuple["Value | NaturalIdentity", ...]
 
 
 def natural_identity(
@@ -97,15 +97,43 @@ def natural_identity(
     ``path`` names fields, those of a parent as ``account_id.domain_id``; ``parent(state, field)`` fetches the parent
     on the side that the state comes from. Letters of either case are one, as in the cloud's own comparisons.
     """
-    return tuple(_first_value(state, step.split("."), parent=parent) for step in path)
+    return tuple(_first_value(_owner(state, step, parent=parent), step) for step in path)
 
 
-def _first_value(
-    state: RowState | None, names: Sequence[str], *, parent: Callable[[RowState, str], RowState | None]
-) -> Value:
-    for name in names[:-1]:
-        state = parent(state, name) if state is not None else None
-    register = state.registers.get(names[-1], ()) if state is not None else ()
+def whole_identity(
+    state: RowState,
+    *,
+    paths: Callable[[str], Sequence[str]],
+    parent: Callable[[RowState, str], RowState | None],
+    below: frozenset[tuple[str, str]] = frozenset(),
+) -> NaturalIdentity:
+    """Return what a person would know a row by, and the rows that it is known by, up to the root.
+
+    Keys of parents say nothing between two clouds that never met: their domains '3' may be two domains. Where
+    ``parent`` knows no state, as of well-known rows, the key stands for itself. ``paths`` are those of an entity.
+    """
+    below |= {(state.entity, state.key)}
+
+    def part(step: str) -> "Value | NaturalIdentity":
+        owner, last = _owner(state, step, parent=parent), step.rpartition(".")[2]
+        above = parent(owner, last) if owner is not None else None
+        if above is None or (above.entity, above.key) in below:
+            return _first_value(owner, step)
+        return whole_identity(above, paths=paths, parent=parent, below=below)
+
+    return tuple(part(step) for step in paths(state.entity))
+
+
+def _owner(state: RowState, step: str, *, parent: Callable[[RowState, str], RowState | None]) -> RowState | None:
+    """The row whose own field the last name of ``step`` is."""
+    found: RowState | None = state
+    for name in step.split(".")[:-1]:
+        found = parent(found, name) if found is not None else None
+    return found
+
+
+def _first_value(owner: RowState | None, step: str) -> Value:
+    register = owner.registers.get(step.rpartition(".")[2], ()) if owner is not None else ()
     value = register[0].value if register else None
     return value.casefold() if isinstance(value, str) else value
 
@@ -116,7 +144,12 @@ def key_reused(a: RowState, b: RowState, *, identity_a: NaturalIdentity, identit
     Only rows older than capture on both sides are suspected: their keys may be '1', '2', ...; such rows are never
     merged. Rows that are equal, or have met before, have the same birth.
     """
-    return a.born != b.born and _old(a.born) and _old(b.born) and identity_a != identity_b
+    return could_be_reused(a, b) and identity_a != identity_b
+
+
+def could_be_reused(a: RowState, b: RowState) -> bool:
+    """Tell whether only their identities can say that two rows of one key are the same thing."""
+    return a.born != b.born and _old(a.born) and _old(b.born)
 
 
 def _old(born: Born) -> bool:

@@ -9,16 +9,16 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from region_operator.errors import InvalidInput
 from region_operator.replication.feed import RowKey
 from region_operator.replication.model import origin
-from region_operator.replication.model.identity import key_reused
 from region_operator.replication.model.merge import MergeRefused, merge, proves_more
 from region_operator.replication.model.projection import project
-from region_operator.replication.model.state import RowState, Value
+from region_operator.replication.model.state import RowState
 from region_operator.replication.store import clashes, conflicts, fold, incarnations, parked, rows, versions
 from region_operator.replication.store.connections import Session
 from region_operator.replication.store.context import Context, Merged, Outcome
 from region_operator.replication.store.fold import Locked
 from region_operator.replication.store.intake import Item
 from region_operator.replication.store.parked import Reason
+from region_operator.replication.store.reuse import Reuse
 from region_operator.replication.store.showing import Showing
 from region_operator.replication.store.versions import NewVersion, Origin
 
@@ -52,8 +52,9 @@ class Application:
         keys = [item.row for item in items]
         self._was = parked.reasons(self._session, self._layout, keys)
         locked = self._lock(keys, wait=wait, items=items)
-        for item in items:
-            self._merge(item, locked, again=again)
+        reuse = Reuse(self._session, self._layout, source=self._context.source, items=items)
+        for item in sorted(items, key=lambda item: self._layout.depth(item.row.entity)):
+            self._merge(item, locked, reuse, again=again)
         Showing(self._session, self._context, self._outcome, was=self._was).show(self._merged, locked)
         self._finish(locked)
         return self._outcome
@@ -109,7 +110,7 @@ class Application:
                 self._outcome.restored = True
                 return
 
-    def _merge(self, item: Item, locked: Locked, *, again: bool) -> None:
+    def _merge(self, item: Item, locked: Locked, reuse: Reuse, *, again: bool) -> None:
         row = item.row
         if row in self._outcome.parked:
             return  # refused already
@@ -122,12 +123,11 @@ class Application:
                 return  # purged here: what peers still have of it does not bring it back
             self._outcome.parked[row] = Reason("RowVanished", "the row went without being captured", payload=item.text)
             return
-        if item.remote is not None and (reason := self._unwelcome(item.remote, local)):
-            self._outcome.parked[row] = Reason(*reason, payload=item.text)
+        if item.remote is not None and (unwelcome := self._unwelcome(item.remote, local)):
+            self._outcome.parked[row] = Reason(*unwelcome, payload=item.text)
             return
-        if item.remote is not None and local is not None and self._is_reused(local, item.remote):
-            message = "two things that never met have this key; give one of them another key"
-            self._outcome.parked[row] = Reason("KeyReused", message, payload=item.text)
+        if reason := reuse.reason(item, local):
+            self._outcome.parked[row] = reason
             return
         try:
             state = _join(local, item.remote)
@@ -153,15 +153,6 @@ class Application:
         own = self._context.tenure.region_id
         region = origin.unaccepted_region(remote, local, accepted=accepted, own=own, sender=source)
         return None if region is None else (parked.ORIGIN, f"acceptFrom does not name region {region}, which wrote it")
-
-    def _is_reused(self, local: RowState, remote: RowState) -> bool:
-        natural = self._layout.tables[local.entity].entity.natural_key
-
-        def identity(state: RowState) -> tuple[Value, ...]:
-            registers = [state.registers.get(name.split(".")[0], ()) for name in natural]
-            return tuple(_folded(register[0].value) if register else None for register in registers)
-
-        return key_reused(local, remote, identity_a=identity(local), identity_b=identity(remote))
 
     # Versions, conflicts, parked rows
 
@@ -237,7 +228,3 @@ def _join(local: RowState | None, remote: RowState | None) -> RowState | None:
     if local is None or remote is None:
         return local if remote is None else remote
     return merge(local, remote)
-
-
-def _folded(value: Value) -> Value:
-    return value.casefold() if isinstance(value, str) else value

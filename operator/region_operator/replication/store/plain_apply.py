@@ -17,7 +17,7 @@ from region_operator.replication.model import plain
 from region_operator.replication.model.origin import MOST_WRITES_AT_ONCE
 from region_operator.replication.model.plain import Plain
 from region_operator.replication.model.state import Scalar
-from region_operator.replication.store import fold, incarnations, parked, rows, sets, versions
+from region_operator.replication.store import fold, incarnations, parked, reuse, rows, sets, versions
 from region_operator.replication.store.connections import Session, is_deadlock, is_gone, is_lock_error
 from region_operator.replication.store.context import Context, Outcome
 from region_operator.replication.store.layout import Table
@@ -58,18 +58,33 @@ class PlainApplication:
         self._session, self._context, self._outcome = session, context, outcome
         self._layout = context.layout
         self._done: set[RowKey] = set()
+        self._coming: set[RowKey] = set()
         self._new: list[VersionText] = []
 
     def run(self, rows_: Sequence[FeedRow]) -> list[FeedRow]:
         """Apply what is plain and return the rest."""
+        if reuse.known(self._session, self._layout, self._context.source):
+            return list(rows_)  # what hangs on rows that are other things here is told apart one by one
         arrivals = self._read(rows_)
+        self._coming = {row.row_key for row in rows_}
         waiting = parked.reasons(self._session, self._layout, list(arrivals))
         for entity in sorted({row.entity for row in arrivals}, key=self._layout.depth):
             table = self._layout.tables[entity]
             own = [a for row, a in arrivals.items() if row.entity == entity and row not in waiting]
-            self._apply(table, own)
+            self._apply(table, self._sure_of_parents(table, own))
         self._number()
         return [row for row in rows_ if row.row_key not in self._done]
+
+    def _sure_of_parents(self, table: Table, arrivals: Sequence[_Arrival]) -> list[_Arrival]:
+        """Without rows whose parents come with them and are not applied yet: they may be others than are here."""
+        sure = list(arrivals)
+        for field in table.references:
+            assert field.reference is not None
+            unsure = {row.key for row in self._coming - self._done if row.entity == field.reference}
+            unsure -= self._layout.tables[field.reference].well_known.keys()
+            index = table.entity.columns.index(field.name)
+            sure = [arrival for arrival in sure if arrival.values[index] not in unsure] if unsure else sure
+        return sure
 
     def _read(self, rows_: Sequence[FeedRow]) -> dict[RowKey, _Arrival]:
         times = Counter(row.row_key for row in rows_)

@@ -20,6 +20,7 @@ from region_operator.replication.model import (
     natural_identity,
     project,
     renaming_region,
+    whole_identity,
 )
 from unit.replication.histories import DELETED, FIELDS, World, values
 
@@ -174,3 +175,27 @@ def test_two_old_users_of_one_name_are_told_apart_by_the_domains_of_their_accoun
 def test_a_key_that_was_captured_is_never_suspected():
     captured = account("2", A, account_name="web", domain_id="1")
     assert not key_reused(captured, old("account", "2", account_name="x"), identity_a=("web",), identity_b=("x",))
+
+
+@pytest.mark.rule("ENGINE 8")
+def test_rows_are_known_by_all_that_they_are_in_up_to_the_root():
+    paths = {"user": ("username", "account_id.domain_id"), "domain": ("parent", "name")}
+
+    def known_as(user, *above):
+        rows = {state.key: state for state in above}
+
+        def parent(state, field):
+            value = state.registers[field][0].value if field in ("account_id", "domain_id", "parent") else None
+            return rows.get(value)
+
+        return whole_identity(user, paths=lambda entity: paths[entity], parent=parent)
+
+    user = old("user", "7", username="Jo", account_id="5")
+    account, top = old("account", "5", domain_id="3"), old("domain", "2", name="sales", parent="ROOT")
+    east, west = (old("domain", "3", name=name, parent="2") for name in ("east", "west"))
+    assert known_as(user, account, east, top) == ("jo", (("root", "sales"), "east"))
+    assert known_as(user, account, west, top) != known_as(user, account, east, top)
+    other_top = old("domain", "2", name="staff", parent="ROOT")
+    assert known_as(user, account, east, other_top) != known_as(user, account, east, top)
+    circle = old("domain", "2", name="sales", parent="3")
+    assert known_as(user, account, east, circle) == ("jo", (("3", "sales"), "east"))

@@ -1,0 +1,89 @@
+"""Keys that two clouds, which knew nothing of each other, gave to different things (`KeyReused`).
+
+Old clouds numbered their rows '1', '2', ... What people know a row by tells such rows apart, up to the root: a user by
+name, account and domain, and the domain by its own name and parent. A row that refers to one that is another thing here
+would end under a stranger, so it waits with it.
+"""
+
+from collections.abc import Callable, Iterable
+
+from region_operator.replication.feed import RowKey
+from region_operator.replication.model import codec
+from region_operator.replication.model.identity import NaturalIdentity, could_be_reused, key_reused, whole_identity
+from region_operator.replication.model.state import RowState
+from region_operator.replication.store import rows, versions
+from region_operator.replication.store.connections import Session
+from region_operator.replication.store.intake import Item
+from region_operator.replication.store.layout import Layout
+from region_operator.replication.store.parked import Reason
+
+KEY_REUSED = "KeyReused"
+PARENT_REUSED = "ParentReused"
+
+
+def known(session: Session, layout: Layout, source: int) -> dict[RowKey, str]:
+    """Rows of a source that are other things here under their keys, or hang on such, as text."""
+    return {
+        RowKey(str(entity), str(key)): str(payload)
+        for entity, key, payload in session.select(
+            f"SELECT entity, entity_key, payload FROM {layout.own('parked')} "
+            "WHERE source = %s AND reason IN (%s, %s) AND payload IS NOT NULL",
+            (source, KEY_REUSED, PARENT_REUSED),
+        )
+    }
+
+
+class Reuse:
+    """Looks at what arrives from one source in one transaction, parents first."""
+
+    def __init__(self, session: Session, layout: Layout, *, source: int, items: Iterable[Item]) -> None:
+        self._session, self._layout = session, layout
+        self._arriving = {item.row: item.remote for item in items if item.remote is not None}
+        self._reused = known(session, layout, source) if self._arriving else {}
+
+    def reason(self, item: Item, local: RowState | None) -> Reason | None:
+        """Why a row may not be merged; None if it may."""
+        self._reused.pop(item.row, None)  # it is judged anew
+        if item.remote is None or item.text is None:
+            return None
+        parent = next((row for row in self._parents(item.remote) if row in self._reused), None)
+        if parent is not None:
+            message = f"it refers to {parent.entity} {parent.key}, a key that means another thing here"
+            self._reused[item.row] = item.text
+            return Reason(PARENT_REUSED, message, parent, payload=item.text)
+        if local is not None and could_be_reused(local, item.remote) and self._differ(local, item.remote):
+            self._reused[item.row] = item.text
+            message = "two things that never met have this key; give one of them another key"
+            return Reason(KEY_REUSED, message, payload=item.text)
+        return None
+
+    def _parents(self, state: RowState) -> Iterable[RowKey]:
+        for field in self._layout.tables[state.entity].references:
+            for pair in state.registers.get(field.name, ()) if field.reference is not None else ():
+                if pair.value is not None:
+                    yield RowKey(str(field.reference), str(pair.value))
+
+    def _differ(self, local: RowState, remote: RowState) -> bool:
+        here, there = self._identity(local, self._here), self._identity(remote, self._there)
+        return key_reused(local, remote, identity_a=here, identity_b=there)
+
+    def _identity(self, state: RowState, fetch: Callable[[RowKey], RowState | None]) -> NaturalIdentity:
+        def parent(of: RowState, name: str) -> RowState | None:
+            field = self._layout.tables[of.entity].entity.field(name)
+            register = of.registers.get(name, ())
+            if field.reference is None or not register or register[0].value is None:
+                return None
+            row = RowKey(field.reference, str(register[0].value))
+            return None if row.key in self._layout.tables[row.entity].well_known else fetch(row)
+
+        return whole_identity(state, paths=lambda entity: self._layout.tables[entity].entity.natural_key, parent=parent)
+
+    def _here(self, row: RowKey) -> RowState | None:
+        version = versions.load(self._session, self._layout, [row]).get(row)
+        business = rows.read_keys(self._session, self._layout, [row]).get(row)
+        return version.state(self._layout, business) if version is not None else None
+
+    def _there(self, row: RowKey) -> RowState | None:
+        if row in self._reused:
+            return codec.decode(self._reused[row])
+        return self._arriving.get(row) or self._here(row)
