@@ -81,6 +81,7 @@ def server_context(identity: Identity) -> ssl.SSLContext:
     """Refuse every client that has no certificate of one of our CAs."""
     context = _context(ssl.PROTOCOL_TLS_SERVER, identity)
     context.verify_mode = ssl.CERT_REQUIRED
+    context.num_tickets = 0  # nobody resumes sessions here, and each ticket costs the client some kilobytes
     context.sslobject_class = _SaysWhy
     return context
 

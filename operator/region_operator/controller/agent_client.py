@@ -30,6 +30,11 @@ IDLE_CONNECTION_S = 5.0  # the next poll comes within a second; a second connect
 
 Answer = TypeVar("Answer", bound=Wire)
 
+# Each agent has one connection open all the time, and asyncio gives each its own read buffer: with the usual 256 KiB a
+# thousand agents would take a quarter of a gigabyte. Nothing offers a way to say it per connection, and everything else
+# that this process does over TLS (it watches some twenty kinds) does with smaller reads as well.
+asyncio.sslproto.SSLProtocol.max_size = TLS_BUFFER_BYTES
+
 
 @dataclass(frozen=True)
 class AgentEndpoint:
@@ -139,10 +144,6 @@ class AgentClient:
 
     def _open_session(self) -> aiohttp.ClientSession:
         if self._session is None or self._session.closed:
-            # Each agent has one connection open all the time, and asyncio gives each its own read buffer: with the
-            # usual 256 KiB a thousand agents would take a quarter of a gigabyte. Nothing offers a way to say it per
-            # connection, and everything else that this process does over TLS does with smaller reads as well.
-            asyncio.sslproto.SSLProtocol.max_size = TLS_BUFFER_BYTES
             # No limit on connections: each agent has one long poll, and callers hold their own bulkheads.
             self._session = aiohttp.ClientSession(
                 connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=IDLE_CONNECTION_S),
