@@ -23,4 +23,6 @@ COPY --from=program /program /opt/region-operator
 # Numeric, so that runAsNonRoot can be checked; nothing is written outside mounted volumes.
 USER 65532:65532
 ENV PATH=/opt/region-operator/bin:$PATH PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1
+# Freed memory goes back to the system: glibc keeps an arena per thread and learns from large blocks to keep them.
+ENV MALLOC_ARENA_MAX=1 MALLOC_TRIM_THRESHOLD_=131072
 ENTRYPOINT ["region-operator"]
