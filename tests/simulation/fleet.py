@@ -54,11 +54,16 @@ class Traced(MemoryRegion):
 
 
 class Fleet:
-    """All regions of one history, inside a running virtual loop."""
+    """All regions of one history, inside a running virtual loop.
+
+    Attributes:
+        is_quiet: everything is healed and has come to rest.
+    """
 
     def __init__(self, plan: Plan, *, chance: random.Random, store: type[Traced] = Traced) -> None:
         self.plan, self._store = plan, store
         self.oracle = Oracle()
+        self.is_quiet = False
         self._network = Network(chance, usual_s=plan.usual_s, loss=plan.loss)
         self.nodes = {number: self._node(number, chance) for number in range(1, plan.regions + 1)}
         self._people = {number: People(number, node.cloud) for number, node in self.nodes.items()}
@@ -85,12 +90,23 @@ class Fleet:
             self._check_faults()
         self._heal_everything()
         await self._come_to_rest()
+        self.is_quiet = True
         traffic = self._traffic()
         await asyncio.sleep(QUIET_S)
         if self._traffic() != traffic:
             raise Violation(f"no rest: {self._traffic()} rows sent and versions given, after {traffic}; nobody wrote")
         self._check_faults()
         verdict.check(self)
+
+    def kill(self, node: Node, *, starts_after_s: float) -> None:
+        """Kill the agent now; it starts anew a while later."""
+        node.kill()
+        self._later_do(starts_after_s, lambda: self._start(node))
+
+    def kill_in_commit(self, node: Node, *, commits: int, starts_after_s: float) -> None:
+        """Kill the agent in the middle of one of its next commits."""
+        node.dies_in = commits
+        node.on_death = lambda: self._later_do(starts_after_s, lambda: self._start(node))
 
     def stop(self) -> None:
         for node in self.nodes.values():
@@ -138,12 +154,10 @@ class Fleet:
             self._network.cut = {way for way in self._network.cut if node.id not in way}
 
     def _kill(self, node: Node, event: Event) -> None:
-        node.kill()
-        self._later_do(event.draws[0] * 2, lambda: self._start(node))
+        self.kill(node, starts_after_s=event.draws[0] * 2)
 
     def _kill_in_commit(self, node: Node, event: Event) -> None:
-        node.dies_in = 1 + int(event.draws[0] * 4)
-        self._later_do(3 * event.draws[1], lambda: self._start(node))
+        self.kill_in_commit(node, commits=1 + int(event.draws[0] * 4), starts_after_s=3 * event.draws[1])
 
     def _restart_database(self, node: Node, event: Event) -> None:
         node.server.down = True
@@ -161,6 +175,7 @@ class Fleet:
         backup = pick(event.draws[0], self._backups[node.id])
         if backup is not None and not node.server.down:
             node.kill()
+            node.dies_in = None
             node.server.restore(backup.content)
             self.oracle.restored(node.id, backup.knowledge)
             self._later_do(event.draws[1] * 2, lambda: self._start(node))

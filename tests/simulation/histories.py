@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import random
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 
@@ -24,20 +24,27 @@ def quiet() -> Iterator[None]:
         logging.disable(logging.NOTSET)
 
 
-def run(plan: Plan, *, store: type[Traced] = Traced) -> Fleet:
+OnStep = Callable[[Fleet, int], None]
+"""Told of each step of a history before it is taken, with its number."""
+
+
+def run(plan: Plan, *, store: type[Traced] = Traced, on_step: OnStep = lambda _fleet, _step: None) -> Fleet:
     """Live a plan through and check; raises Violation, or whatever broke."""
     chance = random.Random(plan.seed)
     loop = VirtualLoop(chance)
     try:
         with quiet():
             random.seed(plan.seed)
-            return loop.run_until_complete(_run(plan, chance, store))
+            return loop.run_until_complete(_run(plan, chance, store, on_step))
     finally:
         loop.close()
 
 
-async def _run(plan: Plan, chance: random.Random, store: type[Traced]) -> Fleet:
+async def _run(plan: Plan, chance: random.Random, store: type[Traced], on_step: OnStep) -> Fleet:
     fleet = Fleet(plan, chance=chance, store=store)
+    loop = asyncio.get_running_loop()
+    assert isinstance(loop, VirtualLoop)
+    loop.on_step = lambda step: on_step(fleet, step)
     try:
         await fleet.run()
     finally:

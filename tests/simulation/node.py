@@ -61,6 +61,7 @@ class Node:
         self.cloud = Cloud(self.server)
         self.life: Life | None = None
         self.dies_in: int | None = None
+        self.on_death: Callable[[], None] = lambda: None
         self.faults: list[BaseException] = []
         self.wanted: tuple[dict[str, Link], Rules] = ({}, Rules(hash="built-in"))
         self.open_store = self._open_store
@@ -102,6 +103,7 @@ class Node:
         self.dies_in -= 1
         if self.dies_in <= 0:
             self.dies_in = None
+            self.on_death()
             raise Killed
 
     def _spawn(self, work: Awaitable[Any]) -> None:
