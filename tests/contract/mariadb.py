@@ -6,12 +6,13 @@ One server serves the whole session; each test asks for schemas of its own with 
 import contextlib
 import getpass
 import itertools
+import os
 import shutil
 import signal
 import socket
 import subprocess
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -53,8 +54,11 @@ class MariaDBServer:
     user = ADMIN_USER
     password = ADMIN_PASSWORD
 
-    def __init__(self, directory: Path, *, options: Sequence[str] = OPTIONS) -> None:
+    def __init__(
+        self, directory: Path, *, options: Sequence[str] = OPTIONS, environment: Mapping[str, str] | None = None
+    ) -> None:
         self.directory, self.options = directory, options
+        self._environment = {**os.environ, **(environment or {})}
         self.port = _free_port()
         self._process: subprocess.Popen[bytes] | None = None
         self._numbers = itertools.count(1)
@@ -76,7 +80,7 @@ class MariaDBServer:
             arguments.append(f"--init-file={init_file}")
         log = (self.directory / "server.log").open("ab")
         with log:
-            self._process = subprocess.Popen(arguments, stdout=log, stderr=log)
+            self._process = subprocess.Popen(arguments, stdout=log, stderr=log, env=self._environment)
         self._await_answer()
 
     @property
@@ -174,11 +178,13 @@ class MariaDBServer:
 
 
 @contextlib.contextmanager
-def running_server(directory: Path, *, options: Sequence[str] = OPTIONS) -> Iterator[MariaDBServer]:
+def running_server(
+    directory: Path, *, options: Sequence[str] = OPTIONS, environment: Mapping[str, str] | None = None
+) -> Iterator[MariaDBServer]:
     """A server that is up inside the block; skips the test where MariaDB is not installed."""
     if shutil.which("mariadbd", path=_SEARCH_PATH) is None:
         pytest.skip("mariadbd is not installed (Debian package mariadb-server; `make test` installs it)")
-    server = MariaDBServer(directory, options=options)
+    server = MariaDBServer(directory, options=options, environment=environment)
     try:
         server.install()
         yield server

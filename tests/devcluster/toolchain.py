@@ -30,6 +30,7 @@ PACKAGES = {  # program: the Debian package that brings it
     "containers-storage": "containers-storage",
     "mariadbd": "mariadb-server-core",  # the contract tests' database
     "mariadb-admin": "mariadb-client",
+    "faketime": "faketime",  # a database server whose clock jumps
 }
 
 T = TypeVar("T")

@@ -312,7 +312,7 @@ def check_cursor(draft: Database, page: FeedPage) -> None:
 
 def move_cursor(draft: Database, page: FeedPage) -> None:
     """The page is applied: the link stands at its end."""
-    seen = draft.cursors.get(page.source, NOWHERE)[2].after(page.next.lsn, head=page.head, rewound=page.rewound)
+    seen = page.seen_after(draft.cursors.get(page.source, NOWHERE)[2])
     draft.cursors[page.source] = (page.next, tuple(page.history), seen)
 
 

@@ -13,7 +13,7 @@ def read(server: Server, request: FeedRequest, *, region_id: int) -> tuple[FeedP
     if position.lost:
         page = FeedPage(source=region_id, history=history, rows=(), next=position.cursor, head=head, rewound=True)
         return page, position
-    found, reached = _collect(content, request, after=position.cursor.lsn)
+    found, reached, unfolded = _collect(content, request, after=position.cursor.lsn)
     page = FeedPage(
         source=region_id,
         history=history,
@@ -23,23 +23,26 @@ def read(server: Server, request: FeedRequest, *, region_id: int) -> tuple[FeedP
         total_rows=len(content.versions) if request.after == START else 0,
         age_ms=age_ms(content, now_s, after=position.cursor.lsn, peer=request.peer),
         remaining_age_ms=age_ms(content, now_s, after=reached, peer=request.peer),
+        unfolded=unfolded,
     )
     return page, position
 
 
-def _collect(content: Database, request: FeedRequest, *, after: int) -> tuple[list[FeedRow], int]:
+def _collect(content: Database, request: FeedRequest, *, after: int) -> tuple[list[FeedRow], int, bool]:
     found: list[FeedRow] = []
-    size, reached = 0, after
+    size, reached, unfolded = 0, after, False
     for version in _beyond(content, after):
         row = RowKey(version.state.entity, version.state.key)
-        if row not in content.dirty and not is_echo(version, request):
+        is_news = not is_echo(version, request)
+        unfolded = unfolded or (is_news and row in content.dirty)
+        if is_news and row not in content.dirty:
             size += len(version.text.encode())
             # At least one row, whatever its size.
             if found and (len(found) >= request.max_rows or size > request.max_bytes):
-                return found, reached
+                return found, reached, unfolded
             found.append(feed_row(version))
         reached = version.lsn
-    return found, content.last_lsn
+    return found, content.last_lsn, unfolded
 
 
 def age_ms(content: Database, now_s: float, *, after: int, peer: int) -> int:

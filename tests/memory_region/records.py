@@ -154,8 +154,11 @@ class ParkedRows:
         return [_waiting(key, one) for key, one in self.draft.parked.items() if one.waits_for in rows]
 
     def due(self, *, limit: int) -> list[Waiting]:
-        due = [key for key, one in self.draft.parked.items() if one.state == "Parked" and one.next_try_s <= self.now_s]
-        return [_waiting(key, self.draft.parked[key]) for key in due[:limit]]
+        """Rows whose time has come, or was given to them before the clock was set back."""
+        latest_s = self.now_s + self.parking.retry_max_s + 1
+        parked = [(key, one) for key, one in self.draft.parked.items() if one.state == "Parked"]
+        due = [(key, one) for key, one in parked if not self.now_s < one.next_try_s <= latest_s]
+        return [_waiting(key, one) for key, one in due[:limit]]
 
     def listed(self, *, state: str | None, after: ParkedKey | None, limit: int) -> list[ParkedRow]:
         """Parked rows beyond ``after`` in the order of their names; without ``state`` those that nobody gave up."""

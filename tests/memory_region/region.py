@@ -182,7 +182,7 @@ class MemoryRegion(People):
     def retry_parked(self, *, limit: int = PIECE) -> ApplyOutcome:
         """Try parked rows whose time has come."""
         content = self.server.read()
-        due = ParkedRows(content, self.server.clock()).due(limit=limit) if content.parked else []
+        due = ParkedRows(content, self.server.clock(), self._parking).due(limit=limit) if content.parked else []
         return _outcome(self._retry(due), received=len(due), cursor=None)
 
     # Configuration

@@ -87,6 +87,7 @@ class FeedPage:
         age_ms: age, by the sender's clock, of its oldest change beyond the cursor that was asked with; 0 = none.
         remaining_age_ms: the same beyond ``next``.
         rewound: the asker's cursor proves that the sender lost commits; rows is empty, go on from ``next``.
+        unfolded: rows were left out, because no fold has versioned what was captured of them.
         asked: the cursor it was asked with, by its receiver; None = it may be applied wherever the link stands.
     """
 
@@ -99,11 +100,16 @@ class FeedPage:
     age_ms: int = 0
     remaining_age_ms: int = 0
     rewound: bool = False
+    unfolded: bool = False
     asked: Cursor | None = None
 
     @property
     def incarnation(self) -> str:
         return self.history[-1].name
+
+    def seen_after(self, seen: Seen) -> Seen:
+        """What is seen of the sender once the page is applied."""
+        return seen.after(self.next.lsn, head=self.head, unfolded=self.unfolded, rewound=self.rewound)
 
     @property
     def pending(self) -> int:

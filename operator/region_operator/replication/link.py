@@ -130,7 +130,7 @@ class Link:
             self._facts.backlog(pending=max(0, page.head - cursor.lsn), oldest_age_ms=page.age_ms)
             if page.rows or page.rewound or page.next != cursor:
                 cursor = await self._take(page)
-                seen = seen.after(page.next.lsn, head=page.head, rewound=page.rewound)
+                seen = page.seen_after(seen)
             known_history = page.history
             wait = page.pending == 0 and self._configuration.leave_at is None
             self._facts.cursor = str(cursor)

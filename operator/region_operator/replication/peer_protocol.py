@@ -94,6 +94,7 @@ class PageHead(Wire):
     age_ms: int = 0
     remaining_age_ms: int = 0
     rewound: bool = False
+    unfolded: bool = False
     encoding: Literal["identity", "deflate"] = "identity"
     body_bytes: int = Field(default=0, ge=0, le=MAX_PAGE_BYTES)
     text_bytes: int = Field(default=0, ge=0, le=MAX_PAGE_BYTES)
@@ -118,6 +119,7 @@ def encode_page(page: FeedPage) -> bytes:
         age_ms=page.age_ms,
         remaining_age_ms=page.remaining_age_ms,
         rewound=page.rewound,
+        unfolded=page.unfolded,
     )
     return _frame(head, page.rows)
 
@@ -144,6 +146,7 @@ def decode_page(head: PageHead, body: bytes) -> FeedPage:
         age_ms=head.age_ms,
         remaining_age_ms=head.remaining_age_ms,
         rewound=head.rewound,
+        unfolded=head.unfolded,
     )
 
 

@@ -59,15 +59,19 @@ class Seen:
 
     Attributes:
         whole: it has all that there was when the source's head was here.
-        head: the highest head of the pages that it has applied.
+        head: the highest head that the pages it has applied reflect.
     """
 
     whole: int = 0
     head: int = 0
 
-    def after(self, lsn: int, *, head: int, rewound: bool = False) -> "Seen":
-        """Return what is seen once a page that ends with ``lsn`` was applied, read when the head was ``head``."""
-        return Seen(lsn, lsn) if rewound or lsn >= head else Seen(self.whole, max(self.head, head))
+    def after(self, lsn: int, *, head: int, unfolded: bool = False, rewound: bool = False) -> "Seen":
+        """Return what is seen once a page that ends with ``lsn`` was applied, read when the head was ``head``.
+
+        A page that left out ``unfolded`` rows reflects more than its head: their changes will be beyond it.
+        """
+        reflected = max(self.head, head + unfolded)
+        return Seen(lsn, lsn) if rewound or lsn >= head >= reflected else Seen(self.whole, reflected)
 
 
 @dataclass(frozen=True, slots=True)

@@ -53,7 +53,7 @@ def check_cursor(session: Session, layout: Layout, source: int, *, expected: Cur
 def move_cursor(session: Session, layout: Layout, page: FeedPage) -> None:
     """The page is applied: the link stands at its end."""
     source, to = page.source, page.next
-    seen = position(session, layout, source)[2].after(to.lsn, head=page.head, rewound=page.rewound)
+    seen = page.seen_after(position(session, layout, source)[2])
     history = [[incarnation.name, incarnation.first_lsn] for incarnation in page.history]
     told = json.dumps({"history": history, "whole": seen.whole, "head": seen.head})
     session.execute(

@@ -37,7 +37,7 @@ def read(session: Session, layout: Layout, request: FeedRequest, *, region_id: i
     if lost:
         page = FeedPage(source=region_id, history=history, rows=(), next=here, head=head, rewound=True)
         return Reading(page, lost=True)
-    found, reached = _collect(session, layout, request, after=here.lsn, head=head)
+    found, reached, unfolded = _collect(session, layout, request, after=here.lsn, head=head)
     beyond = Cursor(here.incarnation, reached)
     page = FeedPage(
         source=region_id,
@@ -48,6 +48,7 @@ def read(session: Session, layout: Layout, request: FeedRequest, *, region_id: i
         total_rows=_count(session, layout) if request.after == START else 0,
         age_ms=_age_ms(session, layout, after=here.lsn, peer=request.peer),
         remaining_age_ms=_age_ms(session, layout, after=reached, peer=request.peer),
+        unfolded=unfolded,
     )
     return Reading(page)
 
@@ -74,23 +75,27 @@ def _position(request: FeedRequest, history: History, head: int) -> tuple[Cursor
 
 def _collect(
     session: Session, layout: Layout, request: FeedRequest, *, after: int, head: int
-) -> tuple[list[FeedRow], int]:
+) -> tuple[list[FeedRow], int, bool]:
+    """The rows of a page, how far it reaches, and whether rows were left out that are not versioned yet."""
     found: list[FeedRow] = []
-    size, reached = 0, after
+    size, reached, unfolded = 0, after, False
     while True:
         batch = versions.after(session, layout, lsn=reached, limit=min(BATCH, max(1, request.max_rows)))
-        texts = _texts(session, layout, [v for v in batch if not _is_echo(v, request)])
+        news = {v.row: v for v in batch if layout.exchanges(v.row.entity) and not _is_echo(v, request)}
+        texts = _texts(session, layout, list(news.values()))
         for version in batch:
             text = texts.get(version.row)
-            if text is not None:
+            if text is None:
+                unfolded = unfolded or version.row in news
+            else:
                 size += len(text.encode())
                 # At least one row, whatever its size.
                 if found and (len(found) >= request.max_rows or size > request.max_bytes):
-                    return found, reached
+                    return found, reached, unfolded
                 found.append(FeedRow(version.lsn, version.row.entity, version.row.key, text))
             reached = version.lsn
         if not batch:
-            return found, head
+            return found, head, unfolded
 
 
 def _is_echo(version: Version, request: FeedRequest) -> bool:

@@ -132,12 +132,18 @@ def waiting_for(session: Session, layout: Layout, rows: Collection[RowKey]) -> l
     return found
 
 
-def due(session: Session, layout: Layout, *, limit: int) -> list[Waiting]:
-    """Rows whose time has come; those of entities that are left out wait until they are taken again."""
+def due(session: Session, layout: Layout, *, parking: Parking, limit: int) -> list[Waiting]:
+    """Rows whose time has come; those of entities that are left out wait until they are taken again.
+
+    A row that would have to wait for longer than anybody waits was given its time before the clock was set back.
+    """
     left_out = sorted(layout.left_out)
     exchanged = f" AND entity NOT IN ({marks(left_out)})" if left_out else ""
-    condition = f"state = 'Parked' AND next_try <= UTC_TIMESTAMP(6){exchanged}"
-    return _waiting(session, layout, condition, tuple(left_out), limit=limit)
+    condition = (
+        "state = 'Parked' AND (next_try <= UTC_TIMESTAMP(6) OR "
+        f"(next_try > UTC_TIMESTAMP(6) + INTERVAL %s SECOND AND reason <> %s)){exchanged}"
+    )
+    return _waiting(session, layout, condition, (parking.retry_max_s + 1, ORIGIN, *left_out), limit=limit)
 
 
 def reasons(session: Session, layout: Layout, rows: Collection[RowKey]) -> dict[RowKey, str]:
@@ -242,7 +248,9 @@ def _quoted(reasons_: Iterable[str]) -> str:
     return ", ".join(f"'{reason}'" for reason in sorted(reasons_))
 
 
-def _waiting(session: Session, layout: Layout, condition: str, values: tuple[str, ...], *, limit: int) -> list[Waiting]:
+def _waiting(
+    session: Session, layout: Layout, condition: str, values: tuple[str | int, ...], *, limit: int
+) -> list[Waiting]:
     return [
         Waiting(RowKey(entity, key), int(source), str(reason), payload)
         for entity, key, source, reason, payload in session.select(

@@ -260,7 +260,7 @@ class RegionStore(People):
     def retry_parked(self, *, limit: int = PIECE) -> ApplyOutcome:
         """Try parked rows whose time has come."""
         with self._readers.snapshot() as session:
-            due = parked.due(session, self._layout, limit=limit)
+            due = parked.due(session, self._layout, parking=self._writer.parking, limit=limit)
         return _outcome(self._writer.retry(due), received=len(due), cursor=None)
 
     # Configuration

@@ -237,6 +237,17 @@ def test_a_parked_row_is_a_dead_letter_in_the_end_and_lives_again_when_asked(two
     assert there.has("user", "jane")
 
 
+def test_a_clock_that_is_set_back_keeps_no_parked_row_waiting(two: tuple[Cloud, Cloud]) -> None:
+    here, there = two
+    here.add_account("acme")
+    here.add_user("jane", account="acme")
+    there.store.apply(here.id, only(first_page(here), "jane"))
+    assert there.store.retry_parked().received == 0
+    there.age_parked(hours=-5)
+    assert there.store.retry_parked().received == 1
+    assert there.store.retry_parked().received == 0
+
+
 def test_no_page_is_taken_while_as_many_rows_of_its_source_wait_as_may(two: tuple[Cloud, Cloud]) -> None:
     here, there = two
     here.add_account("acme")

@@ -93,6 +93,24 @@ def test_a_restore_in_the_middle_of_catching_up_loses_no_row_that_lies_behind_th
 
 
 @pytest.mark.rule("ENGINE 12")
+def test_a_restore_to_before_a_change_that_was_not_versioned_yet_loses_no_row(two: tuple[Cloud, Cloud]) -> None:
+    here, there = two
+    settle(here, there)
+    here.add_account("acme")
+    here.fold()
+    saved = here.backup()
+    here.update("account", "acme", network_domain="captured, not folded")
+    after, known_history, seen = there.store.position(here.id)
+    page = here.read(FeedRequest(there.id, after, there.store.history(), known_history, seen))
+    assert (page.rows, page.unfolded) == ((), True)
+    there.store.apply(here.id, page)
+    here.restore(saved)
+    settle(here, there)
+    assert there.has("account", "acme")
+    assert here.states() == there.states()
+
+
+@pytest.mark.rule("ENGINE 12")
 def test_a_restart_in_the_middle_of_catching_up_sends_nothing_again(two: tuple[Cloud, Cloud]) -> None:
     here, there = two
     settle(here, there)

@@ -72,6 +72,13 @@ def test_a_receiver_has_everything_whenever_it_has_reached_the_head():
     assert seen.after(40, head=50, rewound=True) == Seen(whole=40, head=40)
 
 
+def test_a_page_that_left_out_what_is_not_versioned_yet_is_not_the_whole():
+    seen = Seen(whole=20, head=20).after(30, head=30, unfolded=True)
+    assert seen == Seen(whole=20, head=31)
+    assert seen.after(30, head=30) == Seen(whole=20, head=31)
+    assert seen.after(31, head=31) == Seen(whole=31, head=31)
+
+
 def test_a_source_that_has_no_history_cannot_be_resumed():
     with pytest.raises(ValueError, match="incarnation"):
         resume(START, history=[], head=0)
