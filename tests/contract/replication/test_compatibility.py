@@ -1,11 +1,15 @@
 """Tables of a cloud that we did not create: old keys, mixed character sets, rows without keys, missing tables."""
 
+import json
 from collections.abc import Callable
+from dataclasses import replace
+from unittest.mock import ANY
 
 import pytest
 
-from contract.replication.regions import Region, settle
+from contract.replication.regions import Region, pull, settle
 from region_operator.errors import InvalidInput
+from region_operator.replication.feed import RowKey
 
 MakeRegion = Callable[..., Region]
 
@@ -210,3 +214,73 @@ def test_events_and_templates_of_one_number_are_known_by_what_they_say(make_regi
     here, there = as_upgraded_clouds(make_region, fill)
     settle(here, there)
     assert parked(here) == {("event", "2"): "KeyReused", ("template", "1"): "KeyReused"}
+
+
+def test_a_region_that_the_first_version_prepared_is_upgraded_by_preparing_again(two: tuple[Region, Region]) -> None:
+    """That version knew domains, accounts and users only, and sent roles by number."""
+    here, there = two
+    here.add_account("acme")
+    here.add_account("gone")
+    here.add_role("auditor")
+    here.add_account("audited")
+    settle(here, there)
+    here.sql("UPDATE account SET removed = '2026-01-02 00:00:00' WHERE uuid = 'gone'")
+    settle(here, there)
+    states = here.states()
+    # As it was left by then.
+    for table in ("entity", "left_out"):
+        here.sync_sql(f"DELETE FROM {table}")
+    here.sync_sql("DELETE FROM well_known WHERE entity = 'role'")
+    here.sync_sql("DELETE FROM row_version WHERE entity NOT IN ('domain', 'account', 'user')")
+    here.sync_sql("UPDATE row_version SET state = REPLACE(state, '\"well-known:role:User\"', '4') WHERE complete")
+    here.sync_sql("UPDATE lane SET schema_version = 1")
+    for table in ("roles", "event", "account_details"):
+        for (name,) in here.sql(
+            "SELECT trigger_name FROM information_schema.triggers WHERE event_object_table = %s "
+            "AND trigger_schema = DATABASE()",
+            [table],
+        ):
+            here.sql(f"DROP TRIGGER `{name}`")
+    here.sql("SET @region_sync_apply = 1")
+    here.sql("UPDATE account SET role_id = (SELECT id FROM roles WHERE uuid = 'auditor') WHERE uuid = 'audited'")
+    here.sql("SET @region_sync_apply = NULL")
+    here.add_role("made before")
+    here.insert("account_details", account_id="acme", name="limit", value="9")
+    assert here.prepare().previous_version == 1
+    here.reopen()
+    here.store.set_rules(here.rules)
+    settle(here, there)
+    assert here.store.parked() == there.store.parked() == []
+    assert there.content() == here.content()
+    assert there.states() == here.states()
+    assert here.states()["account", "gone"] == states["account", "gone"]
+    assert there.sql("SELECT name FROM account_details") == [("limit",)]
+    assert there.sql("SELECT r.uuid FROM account a JOIN roles r ON r.id = a.role_id WHERE a.uuid = 'audited'") == [
+        ("auditor",)
+    ]
+
+
+@pytest.mark.rule("ENGINE 5")
+def test_a_field_that_only_newer_peers_know_is_kept_and_passed_on(three: tuple[Region, Region, Region]) -> None:
+    newer, here, third = three
+    newer.add_account("acme")
+    newer.add_user("jane", account="acme")
+    settle(newer, here)
+    newer.sql("UPDATE user SET firstname = 'Ada' WHERE uuid = 'jane'")
+    newer.fold()
+    page = newer.store.read_rows([RowKey("user", "jane")])
+    (row,) = page.rows
+    state = json.loads(row.state)
+    counter = max(at for _, at in state["s"])
+    actor = next(place for place, at in state["s"] if at == counter)
+    state["r"] = dict(sorted({**state["r"], "pronoun": [[counter, actor, "she"]]}.items()))
+    text = json.dumps(state, ensure_ascii=False, separators=(",", ":"))
+    here.store.apply_rows(newer.id, replace(page, rows=(replace(row, state=text),)))
+    assert here.value("user", "jane", "firstname") == "Ada"
+    # A change of what this region knows of the row destroys nothing of what it does not.
+    here.sql("UPDATE user SET lastname = 'Lovelace' WHERE uuid = 'jane'")
+    pull(third, here)
+    assert third.value("user", "jane", "lastname") == "Lovelace"
+    for region in (here, third):
+        assert json.loads(region.states()["user", "jane"])["r"]["pronoun"] == [[counter, ANY, "she"]]
+    assert here.store.parked() == third.store.parked() == []

@@ -111,6 +111,15 @@ def _record(layout: Layout, table: Table, *, key: str, op: str, changed: str = "
     )
 
 
+def announcement(layout: Layout, table: Table, *, field: str, condition: str) -> str:
+    """A statement that records a change of a field of rows ``c``, as their trigger would."""
+    return (
+        f"INSERT INTO {layout.own('dirty')} (entity, entity_key, op, changed, captured_at) "
+        f"SELECT {literal(table.entity.name)}, {table.key('c')}, 'U', {literal(field)}, UTC_TIMESTAMP(6) "
+        f"FROM {table.sql} c WHERE {condition} AND {_counts(table, 'c')}"
+    )
+
+
 def _insert(layout: Layout, table: Table) -> str:
     return f"IF {_counts(table, 'NEW')} THEN {_record(layout, table, key=table.key('NEW'), op='I')}; END IF;"
 

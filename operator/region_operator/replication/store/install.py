@@ -22,6 +22,7 @@ from region_operator.replication.store import (
     left_out,
     preflight,
     schema,
+    upgrade,
     users,
 )
 from region_operator.replication.store.connections import Address, Session, connect
@@ -114,9 +115,13 @@ def _install(
     for trigger in capture.missing(session, whole, wanted, definer=owner):
         _retrying(session, trigger.ddl(whole.business, definer=owner))
     made = genesis.run(session, whole)
+    if previous is not None:
+        upgrade.run(session, whole, before=previous)
     with session.transaction():
         new = compatibility.keep(session, whole, catalog.values(), compatible)
         drift.write_down(session, whole)
+        # The last thing, so that a run that died half-way is finished by the next.
+        session.execute(f"UPDATE {whole.own('lane')} SET schema_version = %s WHERE id = 1", (schema.SCHEMA_VERSION,))
         if previous is not None:
             left_out.remember(session, whole, new)  # the agent puts on its way again what peers have missed of them
     return Installed(whole, made, previous, compatible.findings)
@@ -155,7 +160,6 @@ def _first_rows(session: Session, whole: Layout, *, region_id: int, mint: incarn
                 remedy="give the region a database of its own",
                 reason="DatabaseOfAnotherRegion",
             )
-        session.execute(f"UPDATE {whole.own('lane')} SET schema_version = %s WHERE id = 1", (schema.SCHEMA_VERSION,))
         # A witness that came with a dump of another region says nothing about a schema that is new.
         how = "REPLACE" if fresh else "INSERT IGNORE"
         session.execute(f"{how} INTO {whole.business}.{schema.WITNESS_TABLE} (id, witness) VALUES (1, 0)")
