@@ -49,12 +49,16 @@ class Application:
     ) -> Outcome:
         """Apply rows; ``again`` also shows those that have not changed."""
         self._outcome.parked.update(refused)
-        keys = [item.row for item in items]
+        moved = self._moved_meanwhile(items)
+        keys = [*(item.row for item in items), *moved]
         self._was = parked.reasons(self._session, self._layout, keys)
         locked = self._lock(keys, wait=wait, items=items)
         reuse = Reuse(self._session, self._layout, source=self._context.source, items=items)
         for item in sorted(items, key=lambda item: self._layout.depth(item.row.entity)):
             self._merge(item, locked, reuse, again=again)
+        for row in moved & locked.folded.keys():
+            state = locked.folded[row]
+            self._merged[row] = Merged(state, project(state, rules=self._context.rules[row.entity]), changed=True)
         Showing(self._session, self._context, self._outcome, was=self._was).show(self._merged, locked)
         self._finish(locked)
         return self._outcome
@@ -81,6 +85,13 @@ class Application:
         return self._outcome
 
     # Merge
+
+    def _moved_meanwhile(self, items: Iterable[Item]) -> set[RowKey]:
+        """Rows of the items' trees that people have just written: a circle is broken by what all its rows say now."""
+        entities = {item.row.entity for item in items}
+        trees = {name for name in entities if (table := self._layout.tables.get(name)) and table.entity.tree}
+        rows_ = {row for name in trees for row in fold.captured_of(self._session, self._layout, name)}
+        return rows_ - {item.row for item in items}
 
     def _lock(self, keys: Collection[RowKey], *, wait: bool, items: Iterable[Item] = ()) -> Locked:
         locked = fold.lock(self._session, self._layout, keys, wait=wait)

@@ -62,6 +62,12 @@ def captured(session: Session, layout: Layout, limit: int) -> list[RowKey]:
     return list(dict.fromkeys(RowKey(str(entity), str(key)) for entity, key in found if entity in layout.tables))
 
 
+def captured_of(session: Session, layout: Layout, entity: str, *, limit: int = 1000) -> list[RowKey]:
+    """Rows of an entity that have captured changes without a version."""
+    sql = f"SELECT DISTINCT entity_key FROM {layout.own('dirty')} WHERE entity = %s LIMIT %s"
+    return [RowKey(entity, str(row[0])) for row in session.select(sql, (entity, limit))]
+
+
 def lock(session: Session, layout: Layout, keys: Collection[RowKey], *, wait: bool = False) -> Locked:
     """Lock rows, row_version first, then the business rows in the order of ids; by default skip what is held."""
     locked = Locked()

@@ -251,6 +251,28 @@ def test_domains_moved_under_each_other_never_loop_and_end_alike(two: tuple[Clou
         assert cloud.store.parked() == []
 
 
+@pytest.mark.rule("ENGINE 9")
+def test_a_move_that_is_captured_and_not_versioned_yet_is_seen_when_circles_are_broken(
+    two: tuple[Cloud, Cloud],
+) -> None:
+    here, there = two
+    here.add_domain("x")
+    here.add_domain("y")
+    settle(here, there)
+    # A row with two values of a field is kept whole beside the business row, under the parent that was versioned.
+    here.update("domain", "x", network_domain="here")
+    there.update("domain", "x", network_domain="there")
+    settle(here, there)
+    there.update("domain", "y", parent="x")
+    there.fold()
+    here.update("domain", "x", parent="y")
+    here.store.apply_rows(there.id, there.store.read_rows([RowKey("domain", "y")]))
+    assert (here.value("domain", "x", "parent"), here.value("domain", "y", "parent")) != ("y", "x")
+    settle(here, there)
+    assert here.content() == there.content()
+    assert here.states() == there.states()
+
+
 def test_an_owner_that_comes_later_is_filled_in(two: tuple[Cloud, Cloud]) -> None:
     here, there = two
     here.add_domain("sales")
