@@ -6,12 +6,10 @@ The one table of what is not there yet. A line leaves it when the behaviour land
 from functools import singledispatch
 
 from region_operator.api.peering import RegionPeeringSpec
-from region_operator.api.policy import EntityPolicy, SyncPolicySpec
+from region_operator.api.policy import SyncPolicySpec
 from region_operator.api.region import RegionSpec
 from region_operator.api.scan_policy import ScanPolicy
 from region_operator.api.schema import Manifest
-
-UNSUPPORTED_CLASHES = ("Rename", "Adopt")
 
 
 @singledispatch
@@ -32,18 +30,7 @@ def _(spec: RegionPeeringSpec) -> list[str]:
 
 @not_yet_supported.register
 def _(spec: SyncPolicySpec) -> list[str]:
-    paths = ["spec.conflicts.uniqueClash"] if spec.conflicts.unique_clash in UNSUPPORTED_CLASHES else []
-    for place, entity in enumerate(spec.entities or ()):
-        paths += [f"spec.entities[{place}].{field}" for field in _of_entity(entity)]
-    return paths + (_scan(spec.scan) if spec.scan else [])
-
-
-def _of_entity(entity: EntityPolicy) -> list[str]:
-    """An entity is exchanged by all regions with all, as long as agents cannot hold one back."""
-    asked = {
-        "uniqueClash": entity.unique_clash in UNSUPPORTED_CLASHES,
-    }
-    return [field for field, is_asked in asked.items() if is_asked]
+    return _scan(spec.scan) if spec.scan else []
 
 
 def _scan(scan: ScanPolicy) -> list[str]:

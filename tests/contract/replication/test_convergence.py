@@ -2,8 +2,7 @@
 
 import pytest
 
-from contract.replication.regions import Region, default_rules, settle
-from region_operator.errors import InvalidInput
+from contract.replication.regions import Region, settle
 
 
 def share_a_user(*regions: Region) -> None:
@@ -91,16 +90,3 @@ def test_renaming_a_domain_moves_everything_below_it(two: tuple[Region, Region])
     here.sql("UPDATE domain SET removed = UTC_TIMESTAMP(), state = 'Inactive' WHERE uuid = 'c'")
     settle(here, there)
     assert there.value("domain", "b", "child_count") == 0
-
-
-@pytest.mark.parametrize(
-    "rules",
-    [
-        {"unique_clash": "Rename"},
-        {"unique_clash": "Adopt"},
-    ],
-)
-def test_rules_that_are_not_carried_out_yet_are_refused_not_ignored(region: Region, rules: dict) -> None:
-    with pytest.raises(InvalidInput) as refusal:
-        region.store.set_rules(default_rules(**rules))
-    assert refusal.value.reason == "NotYetSupported"

@@ -5,14 +5,17 @@ lock). Such a row is stored with all its values and forwarded, and parked until 
 """
 
 from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import replace
 
 from region_operator.errors import InvalidInput
 from region_operator.replication.feed import RowKey
 from region_operator.replication.model import origin
+from region_operator.replication.model.identity import absorb
 from region_operator.replication.model.merge import MergeRefused, merge, proves_more
-from region_operator.replication.model.projection import project
+from region_operator.replication.model.projection import ConflictKind, FieldConflict, Projection, project
 from region_operator.replication.model.state import RowState
 from region_operator.replication.store import clashes, conflicts, fold, incarnations, parked, rows, versions
+from region_operator.replication.store.aliases import Aliases
 from region_operator.replication.store.connections import Session
 from region_operator.replication.store.context import Context, Merged, Outcome
 from region_operator.replication.store.fold import Locked
@@ -33,6 +36,7 @@ class Application:
         self._session, self._context, self._layout = session, context, context.layout
         self._actor = context.tenure.actor
         self._outcome = outcome if outcome is not None else Outcome()
+        self._aliases = Aliases(session, context.layout)
         self._was: dict[RowKey, str] = {}
         self._merged: dict[RowKey, Merged] = {}
 
@@ -50,27 +54,33 @@ class Application:
         """Apply rows; ``again`` also shows those that have not changed."""
         self._outcome.parked.update(refused)
         moved = self._moved_meanwhile(items)
-        keys = [*(item.row for item in items), *moved]
+        keys = list(dict.fromkeys([*self._with_adopters(items), *moved]))
         self._was = parked.reasons(self._session, self._layout, keys)
         locked = self._lock(keys, wait=wait, items=items)
         reuse = Reuse(self._session, self._layout, source=self._context.source, items=items)
         for item in sorted(items, key=lambda item: self._layout.depth(item.row.entity)):
             self._merge(item, locked, reuse, again=again)
         for row in moved & locked.folded.keys():
-            state = locked.folded[row]
-            self._merged[row] = Merged(state, project(state, rules=self._context.rules[row.entity]), changed=True)
+            self._merged[row] = self._as_merged(locked.folded[row], changed=True)
+        self._absorb(locked)
         Showing(self._session, self._context, self._outcome, was=self._was).show(self._merged, locked)
         self._finish(locked)
         return self._outcome
 
-    def rewrite(self, row: RowKey, write: Callable[[RowState, str], RowState]) -> Outcome:
-        """Make a change of our own to a row and show it; ``write`` gets its state and our actor."""
+    def rewrite(
+        self, row: RowKey, write: Callable[[RowState, str], RowState], *, adopter: RowKey | None = None
+    ) -> Outcome:
+        """Make a change of our own to a row and show it; ``write`` gets its state and our actor.
+
+        ``adopter`` is the row that the change makes this one an alias of.
+        """
         if row.entity not in self._layout.tables:
             raise InvalidInput(field="row", problem=f"{row.entity} is not exchanged here", remedy="see the status")
-        self._was = parked.reasons(self._session, self._layout, [row])
-        locked = self._lock([row], wait=True)
+        keys = [row] if adopter is None else [row, adopter]
+        self._was = parked.reasons(self._session, self._layout, keys)
+        locked = self._lock(keys, wait=True)
         state = locked.state(self._layout, row)
-        if state is None or row in locked.busy:
+        if state is None or locked.busy:
             raise InvalidInput(
                 field="row",
                 problem=f"{row.entity} {row.key} is not here or is being written",
@@ -78,8 +88,8 @@ class Application:
                 reason="RowBusy",
             )
         state = write(state, self._actor)
-        projection = project(state, rules=self._context.rules[row.entity])
-        self._merged[row] = Merged(state, projection, changed=True)
+        self._merged[row] = self._as_merged(state, changed=True)
+        self._absorb(locked)
         Showing(self._session, self._context, self._outcome, was=self._was).show(self._merged, locked)
         self._finish(locked)
         return self._outcome
@@ -152,7 +162,48 @@ class Application:
             sent = Origin(self._context.source, self._context.incarnation, item.lsn)
         changed = state != local or row in locked.folded
         if changed or again or row in self._was:
-            self._merged[row] = Merged(state, project(state, rules=self._context.rules[row.entity]), changed, sent)
+            self._merged[row] = self._as_merged(state, changed=changed, origin=sent)
+
+    def _as_merged(self, state: RowState, *, changed: bool, origin: Origin | None = None) -> Merged:
+        return Merged(state, project(state, rules=self._context.rules[state.entity]), changed, origin)
+
+    # Aliases
+
+    def _with_adopters(self, items: Collection[Item]) -> list[RowKey]:
+        """The rows to lock: those that arrive, and those that adopted some of them."""
+        keys = dict.fromkeys(item.row for item in items)
+        known = self._aliases.known(keys)
+        known |= {i.row: i.remote.alias.key for i in items if i.remote is not None and i.remote.alias is not None}
+        for row, adopter in known.items():
+            keys |= dict.fromkeys(self._aliases.way(row, adopter))
+        return list(keys)
+
+    def _absorb(self, locked: Locked) -> None:
+        """Join what was written to aliases into the rows that adopted them."""
+        todo = [row for row, merged in self._merged.items() if merged.state.alias is not None]
+        for row in todo:  # grows along chains of aliases
+            alias = self._merged[row].state
+            assert alias.alias is not None
+            adopter = RowKey(row.entity, alias.alias.key)
+            if self._aliases.note(row, adopter.key):
+                conflicts.record_adoption(self._session, self._layout, row, adopter, source=self._context.source)
+            known = self._merged.get(adopter)
+            state = known.state if known is not None else locked.state(self._layout, adopter)
+            if state is None or adopter in locked.busy:
+                message = f"{adopter.key} adopted it and is not here, or is being written"
+                self._outcome.parked[row] = Reason("AdopterMissing", message, adopter)
+                self._outcome.missing += [adopter] if state is None else []
+                continue
+            try:
+                joined = absorb(state, alias)
+            except MergeRefused as error:
+                self._outcome.parked[row] = Reason(error.reason, str(error))
+                continue
+            changed = joined != state or adopter in locked.folded or (known is not None and known.changed)
+            origin = known.origin if known is not None and joined == state else None
+            self._merged[adopter] = self._as_merged(joined, changed=changed, origin=origin)
+            if joined.alias is not None and adopter not in todo:
+                todo.append(adopter)
 
     def _unwelcome(self, remote: RowState, local: RowState | None) -> tuple[str, str] | None:
         """Name and message of why a state is refused whole, its vector not joined."""
@@ -213,10 +264,25 @@ class Application:
         """Only a state that a business row cannot hold can be, or have been, in conflict."""
         known = locked.versions.get(version.row)
         if version.complete or (known is not None and known.complete):
-            projection = project(version.state, rules=self._context.rules[version.row.entity])
+            projection = self._disagreements(version.state)
             self._outcome.opened_conflicts += conflicts.record(
                 self._session, self._layout, version.state, projection, source=self._context.source
             )
+
+    def _disagreements(self, state: RowState) -> Projection:
+        """The projection with the conflicts that people have to know of: an alias's are those of its adopter."""
+        projection = project(state, rules=self._context.rules[state.entity])
+        references = {field.name: field.reference for field in self._layout.tables[state.entity].references}
+
+        def is_one_row(conflict: FieldConflict) -> bool:
+            entity = references.get(conflict.field)
+            if entity is None or conflict.kind is not ConflictKind.VALUE:
+                return False
+            values = {str(pair.value) for pair in (conflict.winner, *conflict.losers)}
+            return len({self._aliases.final(RowKey(entity, value)) for value in values}) == 1
+
+        kept = () if state.alias is not None else tuple(c for c in projection.conflicts if not is_one_row(c))
+        return replace(projection, conflicts=kept)
 
     def _park(self, changed: Collection[RowKey]) -> None:
         outcome, session, layout = self._outcome, self._session, self._layout

@@ -17,6 +17,7 @@ from region_operator.replication.feed import RowKey
 from region_operator.replication.model.projection import Projection
 from region_operator.replication.model.state import Scalar
 from region_operator.replication.store import names, parked, tree
+from region_operator.replication.store.aliases import Aliases
 from region_operator.replication.store.connections import Session, is_deadlock, is_duplicate, is_gone, is_lock_error
 from region_operator.replication.store.layout import Layout, Table
 from region_operator.replication.store.parked import Reason
@@ -65,6 +66,7 @@ class BusinessTables:
 
     def __init__(self, session: Session, layout: Layout) -> None:
         self._session, self._layout = session, layout
+        self._aliases = Aliases(session, layout)
         self.written = Written()
         self._cleared: dict[RowKey, list[str]] = {}
 
@@ -139,6 +141,11 @@ class BusinessTables:
             return definition.absent
         parent = RowKey(definition.reference, key)
         local_id = self.local_id(parent)
+        if local_id is None and (adopter := self._aliases.final(parent)) != parent:
+            if definition.name in self._layout.tables[target.row.entity].entity.key_fields:
+                message = f"{parent.key} was adopted by {adopter.key}; the region where it lived names this row anew"
+                raise Unwritable(Reason("AdoptedParent", message))
+            parent, local_id = adopter, self.local_id(adopter)
         if local_id is not None:
             return local_id
         if not definition.deferred:
@@ -270,4 +277,5 @@ def taken(table: Table, unique: Unique, partner: str) -> Reason:
         parked.PARTNER,
         f"({', '.join(unique.columns)}) is taken by {table.entity.name} {partner}",
         RowKey(table.entity.name, partner),
+        columns=unique.columns,
     )

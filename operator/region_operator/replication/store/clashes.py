@@ -16,6 +16,8 @@ def check(
 
     Rows that the applier has written had no namesake a moment ago.
     """
+    if not written and not changed:
+        return 0
     known = _open(session, layout)
     involved = {row for row in written if layout.tables[row.entity].entity.unique}
     again = {row for row, other in known.items() if row in changed or other in changed}

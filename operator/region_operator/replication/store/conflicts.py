@@ -10,6 +10,7 @@ from region_operator.errors import InvalidInput
 from region_operator.replication.catalog import Entity
 from region_operator.replication.feed import ConflictRecord, ConflictValue, RowKey
 from region_operator.replication.model.projection import FieldConflict, Projection
+from region_operator.replication.model.rules import UniqueClash
 from region_operator.replication.model.state import Pair, RowState, Value
 from region_operator.replication.model.vectors import Dot, VersionVector, region_of
 from region_operator.replication.store.connections import Row, Session
@@ -48,11 +49,20 @@ def record(session: Session, layout: Layout, state: RowState, projection: Projec
     return new
 
 
-def record_clash(session: Session, layout: Layout, row: RowKey, other: RowKey, *, source: int) -> int:
-    """Record that two rows want one name, once per pair; returns 1 if that is new."""
+def record_clash(
+    session: Session, layout: Layout, row: RowKey, other: RowKey, *, source: int, rule: UniqueClash = UniqueClash.PARK
+) -> int:
+    """Record that two rows want one name, once per pair; open if nobody but a person will settle it; 1 if it is new."""
     mark = hashlib.md5(f"{other.entity}\0{other.key}".encode(), usedforsecurity=False).hexdigest()
     document = {"values": [], "chosen": "", "other": [other.entity, other.key]}
-    return _insert(session, layout, row, _New("name", UNIQUE_CLASH, "Park", mark, document, "Open"), source=source)
+    state = "Open" if rule is UniqueClash.PARK else "Settled"
+    return _insert(session, layout, row, _New("name", UNIQUE_CLASH, rule.value, mark, document, state), source=source)
+
+
+def record_adoption(session: Session, layout: Layout, row: RowKey, adopter: RowKey, *, source: int) -> None:
+    """Say that a row has become an alias, also where nobody saw the two clash; there is nothing left to decide."""
+    record_clash(session, layout, row, adopter, source=source, rule=UniqueClash.ADOPT)
+    close_clashes(session, layout, [row])
 
 
 def record_cycle(session: Session, layout: Layout, row: RowKey, parent: RowKey, *, source: int) -> int:
@@ -152,7 +162,7 @@ def _insert(session: Session, layout: Layout, row: RowKey, new: _New, *, source:
         f"INSERT INTO {layout.own('conflict')} "
         "(entity, entity_key, field, kind, rule, fingerprint, record, state, source, opened_at) "
         "VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, UTC_TIMESTAMP(6)) "
-        "ON DUPLICATE KEY UPDATE state = VALUES(state), closed_at = NULL",
+        "ON DUPLICATE KEY UPDATE rule = VALUES(rule), state = VALUES(state), closed_at = NULL",
         (
             *(row.entity, row.key, new.field[:64], new.kind, new.rule, new.mark),
             *(json.dumps(new.document), new.state, source),

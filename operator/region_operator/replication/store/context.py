@@ -10,6 +10,7 @@ from region_operator.replication.model.state import RowState
 from region_operator.replication.store.incarnations import Mint, Tenure
 from region_operator.replication.store.layout import Layout
 from region_operator.replication.store.parked import Parking, Reason, Waiting
+from region_operator.replication.store.settling import Clash
 from region_operator.replication.store.versions import Origin
 
 Rules = Mapping[str, EntityRuleSet]
@@ -36,6 +37,7 @@ class Outcome:
         woken: parked rows whose wait has ended with it.
         shown: rows that were to be shown and are.
         busy: rows that a writer holds.
+        clashes: rows whose name another row has, for the policy to settle.
     """
 
     changed: int = 0
@@ -46,6 +48,7 @@ class Outcome:
     woken: list[Waiting] = field(default_factory=list)
     shown: list[RowKey] = field(default_factory=list)
     busy: set[RowKey] = field(default_factory=set)
+    clashes: list[Clash] = field(default_factory=list)
     head: int = 0
 
 

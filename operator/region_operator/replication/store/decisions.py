@@ -1,11 +1,9 @@
-"""What people decide: which rules, which of the values of a conflict. Pure."""
-
-from collections.abc import Mapping
+"""What people decide about a conflict: which of its values. Pure."""
 
 from region_operator.errors import InvalidInput, Refused
 from region_operator.replication.feed import ConflictRecord
 from region_operator.replication.model.projection import ConflictKind, is_alive, project
-from region_operator.replication.model.rules import EntityRuleSet, UniqueClash
+from region_operator.replication.model.rules import EntityRuleSet
 from region_operator.replication.model.state import DELETED_FIELD, RowState, local_write
 from region_operator.replication.store.conflicts import dot_text
 
@@ -58,19 +56,3 @@ def restored(record: ConflictRecord, dot: str, state: RowState, actor: str) -> R
     changes = {} if is_deletion else {record.field: chosen.value}
     deleted = bool(chosen.value) if is_deletion else False if record.kind == ConflictKind.DELETION else None
     return local_write(state, entity=state.entity, key=state.key, actor=actor, changes=changes, deleted=deleted)
-
-
-def check_rules(rules: Mapping[str, EntityRuleSet]) -> None:
-    """Raise InvalidInput (``NotYetSupported``) for rules that this version does not carry out."""
-    for name, rule in rules.items():
-        unsupported = {
-            "uniqueClash": rule.unique_clash is not UniqueClash.PARK,
-        }
-        for field, given in unsupported.items():
-            if given:
-                raise InvalidInput(
-                    field=f"rules.entities[{name}].{field}",
-                    problem="is not supported yet by this version of the agent",
-                    remedy="leave it out",
-                    reason="NotYetSupported",
-                )

@@ -52,12 +52,18 @@ class Parking:
 
 @dataclass(frozen=True)
 class Reason:
-    """Why a row is parked; ``payload`` is the state as received, where it could not be joined."""
+    """Why a row is parked.
+
+    Attributes:
+        payload: the state as received, where it could not be joined.
+        columns: of a name that is taken.
+    """
 
     name: str
     message: str
     waits_for: RowKey | None = None
     payload: str | None = None
+    columns: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -171,11 +177,15 @@ def is_parked(session: Session, layout: Layout, row: RowKey) -> bool:
     )
 
 
-def policy_changed(session: Session, layout: Layout) -> None:
-    """Let rows that wait for another policy be tried again."""
+def policy_changed(session: Session, layout: Layout, *, settled: Collection[str]) -> None:
+    """Let rows that wait for another policy be tried again; clashes of entities whose policy settles them, too."""
+    entities = sorted(settled)
+    clashes = f"OR (reason = '{CLASH}' AND entity IN ({marks(entities)}))" if entities else ""
     session.execute(
-        f"UPDATE {layout.own('parked')} SET next_try = UTC_TIMESTAMP(6) WHERE state = 'Parked' AND reason = %s",
-        (ORIGIN,),
+        f"UPDATE {layout.own('parked')} "
+        "SET state = 'Parked', next_try = UTC_TIMESTAMP(6), parked_at = UTC_TIMESTAMP(6) "
+        f"WHERE state <> 'Skipped' AND (reason = '{ORIGIN}' {clashes})",
+        entities,
     )
 
 

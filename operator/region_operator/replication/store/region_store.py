@@ -23,11 +23,10 @@ from region_operator.replication.feed import (
     StoreStatus,
 )
 from region_operator.replication.model.lag import Cursor, History, Seen
-from region_operator.replication.model.rules import EntityRuleSet
+from region_operator.replication.model.rules import EntityRuleSet, UniqueClash
 from region_operator.replication.store import (
     compatibility,
     configuration,
-    decisions,
     drift,
     feed,
     fold,
@@ -78,7 +77,6 @@ class RegionStore(People):
             InvalidInput: region_sync is not installed, is of another version, or is of another region.
             Refused: another agent holds the database and is alive.
         """
-        decisions.check_rules(rules)
         writer = Writer(address, region_id=region_id, rules=rules, mint=mint, catalog=catalog)
         off = {name for name, rule in rules.items() if not rule.synced}
         writer.leave_out(off | writer.write(lambda session: left_out.known(session, writer.layout)))
@@ -125,11 +123,11 @@ class RegionStore(People):
 
     def set_rules(self, rules: Mapping[str, EntityRuleSet]) -> int:
         """Use other rules from now on, also for rows in conflict; returns how many such rows were looked at again."""
-        decisions.check_rules(rules)
         self._writer.rules = dict(rules)
         off = {name for name, rule in rules.items() if not rule.synced}
+        settled = [name for name, rule in rules.items() if rule.unique_clash is not UniqueClash.PARK]
         self._leave_out(self._layout.held.union(off))
-        self._writer.write(partial(parked.policy_changed, layout=self._layout))
+        self._writer.write(partial(parked.policy_changed, layout=self._layout, settled=settled))
         with self._readers.snapshot() as session:
             found = session.select(
                 f"SELECT DISTINCT entity, entity_key FROM {self._layout.own('conflict')} "

@@ -5,6 +5,7 @@ incarnation    the history of incarnations: each with the first lsn it gave
 server_run     in memory: empty after a restart of the database server
 dirty          what the triggers captured and no fold has versioned yet
 row_version    per row its state; the values too where the business row cannot hold them (`complete`)
+alias          rows that another row has adopted
 left_out       entities that the policy leaves out, until what was missed is on its way again
 link_cursor    how far each peer has been applied
 parked         rows that are stored, but not visible yet, and why
@@ -68,6 +69,10 @@ _TABLES: Final = {
         from_lsn BIGINT UNSIGNED NULL,
         PRIMARY KEY (entity, entity_key),
         UNIQUE KEY i_row_version__lsn (lsn)""",
+    "alias": f"""
+        {_ROW},
+        adopter VARCHAR({KEY_LENGTH}) {_BINARY} NOT NULL,
+        PRIMARY KEY (entity, entity_key)""",
     "left_out": f"entity VARCHAR(32) {_BINARY} NOT NULL PRIMARY KEY, since DATETIME(6) NOT NULL",
     "link_cursor": """
         source INT UNSIGNED NOT NULL PRIMARY KEY,

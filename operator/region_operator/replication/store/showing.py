@@ -1,17 +1,22 @@
 """Makes merged rows visible: parents first, circles broken, names waited for; what cannot be shown gets a reason."""
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 
 from region_operator.replication.feed import RowKey
+from region_operator.replication.model.merge import merge
 from region_operator.replication.model.projection import project
+from region_operator.replication.model.state import RowState, local_write
 from region_operator.replication.model.topology import rows_parents_first
-from region_operator.replication.store import conflicts, parked, rows, versions
+from region_operator.replication.store import conflicts, incarnations, parked, rows, settling, versions
+from region_operator.replication.store.aliases import Aliases, Busy, Child
 from region_operator.replication.store.business import BusinessTables, Target, Unwritable
 from region_operator.replication.store.connections import Session
 from region_operator.replication.store.context import Context, Merged, Outcome
 from region_operator.replication.store.cycles import Circles
 from region_operator.replication.store.fold import Locked
 from region_operator.replication.store.parked import Reason
+from region_operator.replication.store.settling import Clash
 
 MISSING = "MissingReference"
 
@@ -23,12 +28,14 @@ class Showing:
         self._session, self._context, self._outcome, self._was = session, context, outcome, was
         self._layout = context.layout
         self._business = BusinessTables(session, context.layout)
+        self._aliases = Aliases(session, context.layout)
         self._merged: dict[RowKey, Merged] = {}
 
     def show(self, merged: dict[RowKey, Merged], locked: Locked) -> None:
         """Write the rows of ``merged``; rows that had to move with them are added to it."""
         self._merged = merged
-        targets = {row: Target(row, one.projection, locked.business.get(row)) for row, one in merged.items()}
+        shown = self._exchange(locked)
+        targets = {row: Target(row, merged[row].projection, locked.business.get(row)) for row in shown}
         grouped = rows.by_entity(targets)
         for entity in sorted(grouped, key=self._layout.depth):
             ordered = [targets[RowKey(entity, key)] for key in self._order(entity, grouped[entity])]
@@ -37,6 +44,56 @@ class Showing:
         for row, parent in self._business.written.deferred.items():
             message = f"{parent.entity} {parent.key} is not here"
             self._outcome.parked.setdefault(row, Reason(parked.DEFERRED, message, parent))
+
+    def _exchange(self, locked: Locked) -> list[RowKey]:
+        """Give the visible rows of aliases to their adopters; returns the rows that are to be shown themselves."""
+        shown = []
+        for row, merged in list(self._merged.items()):
+            if merged.state.alias is None:
+                shown.append(row)
+                continue
+            if row in self._outcome.parked:
+                continue  # its adopter is not here yet
+            try:
+                named = self._aliases.take_over(row, self._aliases.final(row), locked)
+            except Busy:
+                message = "rows that refer to it are being written"
+                self._outcome.parked[row] = Reason(parked.LOCKED, message)
+            else:
+                for child in named:
+                    shown += self._name_anew(child, locked)
+        return list(dict.fromkeys(shown))
+
+    def _name_anew(self, child: Child, locked: Locked) -> list[RowKey]:
+        """A row that is named after the alias ends, and begins again under its new name, as when its key is changed."""
+        table, name = child.table, child.row.entity
+        state = self._state(child.row)
+        if state is None:
+            return []  # never versioned: what was captured of it will be under its new name
+        actor = incarnations.actor(self._session, self._layout, region_id=self._context.tenure.region_id)
+        gone = local_write(state, entity=name, key=state.key, actor=actor, changes={}, deleted=True)
+        self._merged[child.row] = self._as_merged(gone)
+        business = next(iter(rows.read(self._session, self._layout, table, [child.local_id]).values()))
+        row = RowKey(name, business.key)
+        if rows.local_ids(self._session, table, [row.key]).get(row.key) != child.local_id:
+            # The adopter has one of that name.
+            self._session.execute(f"DELETE FROM {table.sql} WHERE {table.local_id} = %s", (child.local_id,))
+            return []
+        values = table.entity.values(business.columns, key=row.key)
+        known = self._state(row)
+        own = known if known is not None and known.vector.get(actor) else None
+        begun = local_write(own, entity=name, key=row.key, actor=actor, changes=values)
+        self._merged[row] = self._as_merged(begun if known is None or own is not None else merge(known, begun))
+        locked.business[row] = business
+        return [row]
+
+    def _state(self, row: RowKey) -> RowState | None:
+        """What is known of a row that has its values with its state."""
+        version = versions.load(self._session, self._layout, [row]).get(row)
+        return version.state(self._layout, None) if version is not None else None
+
+    def _as_merged(self, state: RowState) -> Merged:
+        return Merged(state, project(state, rules=self._context.rules[state.entity]), changed=True)
 
     def _show_entity(self, entity: str, targets: list[Target]) -> None:
         """Write rows; what fails for a name is tried again when the others have moved."""
@@ -112,11 +169,18 @@ class Showing:
                 continue
             self._business.give_back(target)
             if reason.name == parked.PARTNER and self._was.get(target.row) in (parked.PARTNER, parked.CLASH):
-                assert reason.waits_for is not None
-                self._outcome.opened_conflicts += conflicts.record_clash(
-                    self._session, self._layout, target.row, reason.waits_for, source=self._context.source
-                )
-                reason = Reason(parked.CLASH, reason.message, reason.waits_for)
+                reason = self._clash(target.row, reason)
             elif reason.waits_for is not None and (reason.name == parked.PARTNER or self._is_unknown(reason.waits_for)):
                 self._outcome.missing.append(reason.waits_for)
             self._outcome.parked[target.row] = reason
+
+    def _clash(self, row: RowKey, reason: Reason) -> Reason:
+        """Record a name that stays taken and leave it to the policy, once this transaction is done."""
+        assert reason.waits_for is not None
+        clash = Clash(row, reason.waits_for, reason.columns)
+        rule = settling.effective(self._context.rules[row.entity], self._layout.tables[row.entity].entity, clash)
+        self._outcome.opened_conflicts += conflicts.record_clash(
+            self._session, self._layout, row, clash.other, source=self._context.source, rule=rule
+        )
+        self._outcome.clashes.append(clash)
+        return replace(reason, name=parked.CLASH)

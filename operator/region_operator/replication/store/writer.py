@@ -5,9 +5,12 @@ from dataclasses import replace
 from functools import partial
 from typing import TypeVar
 
+from region_operator.errors import InvalidInput
 from region_operator.replication.catalog import Entity
 from region_operator.replication.feed import FeedRow, RowKey
-from region_operator.replication.store import compatibility, incarnations, intake
+from region_operator.replication.model.identity import adopt, clash_winner
+from region_operator.replication.model.rules import UniqueClash
+from region_operator.replication.store import compatibility, incarnations, intake, settling, versions
 from region_operator.replication.store.apply import Application
 from region_operator.replication.store.connections import Address, Lane, Session
 from region_operator.replication.store.context import Context, Outcome, Rules
@@ -18,6 +21,7 @@ from region_operator.replication.store.parked import Parking, Waiting
 from region_operator.replication.store.plain_apply import PlainApplication
 from region_operator.replication.store.plain_fold import PlainFold
 from region_operator.replication.store.schema import installed_version
+from region_operator.replication.store.settling import Clash
 
 Result = TypeVar("Result")
 
@@ -95,8 +99,9 @@ class Writer:
         return Application(session, context, outcome).run(items, refused)
 
     def retry(self, waiting: Sequence[Waiting]) -> Outcome:
-        """Try parked rows again, each in a transaction of its own, and what becomes visible with them."""
+        """Try parked rows again, each in a transaction of its own, settle clashes, and what becomes visible by that."""
         total, todo, tried = Outcome(), list(waiting), set[tuple[RowKey, int]]()
+        clashing = set[RowKey]()
         while todo and len(tried) < MOST_RETRIES:
             one = todo.pop(0)
             if (one.row, one.source) in tried or not self.layout.exchanges(one.row.entity):
@@ -105,7 +110,45 @@ class Writer:
             outcome = self.write(partial(self._try_again, one=one))
             todo += outcome.woken
             add(total, outcome)
+            for clash in outcome.clashes:
+                if clash.row in clashing:
+                    continue
+                clashing.add(clash.row)  # once: a row that clashes again has its next try
+                settled = self._settle(clash)
+                tried -= {(woken.row, woken.source) for woken in settled.woken}  # their name is free now
+                todo += settled.woken
+                add(total, settled)
         return total
+
+    def _settle(self, clash: Clash) -> Outcome:
+        """Do what the policy says about two rows of one name; nothing if a person has to."""
+        try:
+            return self.write(partial(self._settle_now, clash=clash))
+        except InvalidInput:
+            return Outcome()  # one of them is being written; the next try of the row settles it
+
+    def _settle_now(self, session: Session, clash: Clash) -> Outcome:
+        entity, rules = self.layout.tables[clash.row.entity].entity, self.rules[clash.row.entity]
+        rule = settling.effective(rules, entity, clash)
+        known = versions.load(session, self.layout, [clash.row, clash.other])
+        states = [version.names() for version in known.values()]
+        if rule is UniqueClash.PARK or len(states) < 2 or any(state.alias is not None for state in states):
+            return Outcome()
+        winner = clash_winner(states)
+        (loser,) = (state for state in states if state is not winner)
+        row = RowKey(loser.entity, loser.key)
+        application = self.application(session)
+        if rule is UniqueClash.ADOPT:
+            adopter = RowKey(winner.entity, winner.key)
+            return application.rewrite(row, lambda state, _actor: adopt(state, winner=winner), adopter=adopter)
+        if not settling.renames(loser, region=self.region_id, live=self._live(session)):
+            return Outcome()
+        return application.rewrite(row, partial(settling.renamed, entity=entity, rules=rules))
+
+    def _live(self, session: Session) -> frozenset[int]:
+        """This region and those that it reads."""
+        found = session.select(f"SELECT source FROM {self.layout.own('link_cursor')}")
+        return frozenset({self.region_id, *(int(row[0]) for row in found)})
 
     def _fold(self, session: Session, *, keys: Sequence[RowKey], wait: bool) -> Outcome:
         context, outcome = self.context(session), Outcome()
