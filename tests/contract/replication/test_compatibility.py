@@ -228,8 +228,9 @@ def test_a_region_that_the_first_version_prepared_is_upgraded_by_preparing_again
     settle(here, there)
     states = here.states()
     # As it was left by then.
-    for table in ("entity", "left_out"):
-        here.sync_sql(f"DELETE FROM {table}")
+    here.sync_sql("DELETE FROM entity")
+    here.sync_sql("DROP TABLE left_out, alias")
+    here.sync_sql("ALTER TABLE audit DROP COLUMN decided_by")
     here.sync_sql("DELETE FROM well_known WHERE entity = 'role'")
     here.sync_sql("DELETE FROM row_version WHERE entity NOT IN ('domain', 'account', 'user')")
     here.sync_sql("UPDATE row_version SET state = REPLACE(state, '\"well-known:role:User\"', '4') WHERE complete")
@@ -258,6 +259,8 @@ def test_a_region_that_the_first_version_prepared_is_upgraded_by_preparing_again
     assert there.sql("SELECT r.uuid FROM account a JOIN roles r ON r.id = a.role_id WHERE a.uuid = 'audited'") == [
         ("auditor",)
     ]
+    here.store.confirm_history(by="ann", reason="looked at it")
+    assert here.sync_sql("SELECT action, decided_by FROM audit") == [("ConfirmHistory", "ann")]
 
 
 @pytest.mark.rule("ENGINE 5")

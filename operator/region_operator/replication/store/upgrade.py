@@ -19,6 +19,7 @@ _BATCH: Final = 500
 def run(session: Session, layout: Layout, *, before: int) -> None:
     if before < 2:
         _name_roles(session, layout)
+        _say_who_decided(session, layout)
 
 
 def _name_roles(session: Session, layout: Layout) -> None:
@@ -49,6 +50,13 @@ def _name_roles(session: Session, layout: Layout) -> None:
     default = [str(id_) for id_ in layout.tables["role"].well_known.values()]
     condition = f"c.role_id IS NOT NULL AND c.role_id NOT IN ({', '.join(default)})"
     session.execute(capture.announcement(layout, layout.tables["account"], field="role_id", condition=condition))
+
+
+def _say_who_decided(session: Session, layout: Layout) -> None:
+    """Version 1 wrote down what people decided and why, not who."""
+    session.execute(
+        f"ALTER TABLE {layout.own('audit')} ADD COLUMN IF NOT EXISTS decided_by VARCHAR(255) NOT NULL AFTER subject"
+    )
 
 
 def _named(state: RowState) -> RowState:
