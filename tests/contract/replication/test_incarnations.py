@@ -39,6 +39,33 @@ def reasons(region: Region) -> list[str]:
     return [reason for (reason,) in region.sync_sql("SELECT reason FROM incarnation ORDER BY number")]
 
 
+@pytest.mark.rule("ENGINE 11")
+@pytest.mark.parametrize("agent", ["restarted", "running"])
+def test_a_dump_that_is_loaded_into_a_running_server_makes_no_number_name_two_values(
+    two: tuple[Region, Region], agent: str
+) -> None:
+    here, there = two
+    here.add_account("kept")
+    settle(here, there)
+    saved = dump(here, here.schemas.business, here.schemas.sync)
+    here.sql("UPDATE account SET network_domain = 'lost' WHERE uuid = 'kept'")
+    pull(there, here)
+    if agent == "restarted":
+        here.close()
+    load(here, saved)
+    here.writer = here.server.admin_connection(here.schemas.business)
+    if agent == "restarted":
+        here.open()
+    here.sql("UPDATE account SET network_domain = 'after the restore' WHERE uuid = 'kept'")
+    here.fold()
+    settle(here, there)
+    assert here.states() == there.states()
+    assert here.content() == there.content()
+    for value in ("lost", "after the restore"):
+        assert f'"{value}"' in here.states()[("account", "kept")]
+    assert here.store.parked() == there.store.parked() == []
+
+
 @pytest.mark.rule("ENGINE 14")
 @pytest.mark.parametrize("which", ["business", "sync"])
 def test_one_schema_restored_without_the_other_is_reverted_from_peers_never_captured(

@@ -77,7 +77,7 @@ def take(session: Session, layout: Layout, *, region_id: int, mint: Mint, before
         if before is not None and int(token) != before.token:
             raise Conflict(f"another agent has taken this region's database (token {token}, ours {before.token})")
         token = int(token) if before is not None else int(token) + 1
-        present = _identity(session)
+        present = _identity(session, layout)
         reason, restored = _reason(
             session, layout, before=before, known=str(identity), present=present, lane=(int(last_lsn), int(witness))
         )
@@ -192,7 +192,7 @@ def _hold(session: Session, layout: Layout, *, before: Tenure | None) -> int:
 
 def _recognise(session: Session, layout: Layout, name: str) -> None:
     """Note this run of this server as that of incarnation ``name``."""
-    session.execute(f"UPDATE {layout.own('lane')} SET server_identity = %s WHERE id = 1", (_identity(session),))
+    session.execute(f"UPDATE {layout.own('lane')} SET server_identity = %s WHERE id = 1", (_identity(session, layout),))
     session.execute(f"DELETE FROM {layout.own('server_run')}")
     session.execute(f"INSERT INTO {layout.own('server_run')} (name) VALUES (%s)", (name,))
 
@@ -217,8 +217,16 @@ def _reason(
     return "", False
 
 
-def _identity(session: Session) -> str:
-    row = session.one("SELECT @@hostname, @@port, @@server_id, @@datadir")
+def _identity(session: Session, layout: Layout) -> str:
+    """Which server this is, and which making of our tables: a dump that is loaded makes them anew.
+
+    The file system notes when that was; nothing is decided by how long ago it is.
+    """
+    row = session.one(
+        "SELECT UNIX_TIMESTAMP(CREATE_TIME), @@hostname, @@port, @@server_id, @@datadir FROM information_schema.TABLES "
+        "WHERE TABLE_SCHEMA = %s AND TABLE_NAME = 'lane'",
+        (layout.sync.strip("`"),),
+    )
     return "|".join(str(part) for part in row or ())[:255]
 
 

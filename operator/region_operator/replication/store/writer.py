@@ -50,10 +50,12 @@ class Writer:
 
         def guarded(session: Session) -> tuple[Result, int]:
             incarnations.guard(session, self.layout, self._present())
+            if incarnations.head(session, self.layout) < self._present().last_lsn:  # restored under a running agent
+                incarnations.begin(session, self.layout, mint=self._mint, reason="HeadWentBack", restored=True)
             return work(session), incarnations.head(session, self.layout)
 
         result, head = self._lane.run(guarded)
-        self._tenure = replace(self._present(), last_lsn=max(head, self._present().last_lsn))
+        self._tenure = replace(self._present(), last_lsn=head)
         return result
 
     def leave_out(self, entities: Collection[str]) -> None:
