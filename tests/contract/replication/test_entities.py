@@ -7,7 +7,7 @@ import pytest
 from contract.replication.regions import Region, pull, settle
 from region_operator.replication.catalog import CATALOG, Cascade, Column, Entity, Field, RowFilter, Unique, catalog
 from region_operator.replication.catalog.columns import number, reference, text
-from region_operator.replication.feed import RowKey
+from region_operator.replication.feed import FeedRequest, RowKey
 
 
 def share_people(*regions: Region) -> None:
@@ -186,6 +186,7 @@ def test_purged_events_are_no_change_and_do_not_come_back(three: tuple[Region, R
     assert here.store.head() == heads
     settle(here, there)
     assert there.sql("SELECT COUNT(*) FROM event") == [(3,)]
+    assert not here.read(FeedRequest(peer=third.id)).unfolded
     # Not even when everything is read again from the start, or comes round another way.
     here.store.drop_cursor(there.id)
     settle(here, there, third)

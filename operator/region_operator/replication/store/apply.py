@@ -138,10 +138,11 @@ class Application:
         if row in locked.busy:
             self._outcome.parked[row] = Reason(parked.LOCKED, "a writer holds the row", payload=item.text)
             return
+        if self._is_purged(row, locked):
+            parked.release(self._session, self._layout, [row], source=self._context.source)
+            return  # what peers still have of it does not bring it back
         local = locked.state(self._layout, row)
         if local is None and row in locked.versions:
-            if self._layout.tables[row.entity].entity.append_only:
-                return  # purged here: what peers still have of it does not bring it back
             self._outcome.parked[row] = Reason("RowVanished", "the row went without being captured", payload=item.text)
             return
         if item.remote is not None and (unwelcome := self._unwelcome(item.remote, local)):
@@ -204,6 +205,12 @@ class Application:
             self._merged[adopter] = self._as_merged(joined, changed=changed, origin=origin)
             if joined.alias is not None and adopter not in todo:
                 todo.append(adopter)
+
+    def _is_purged(self, row: RowKey, locked: Locked) -> bool:
+        """True for a row of an append-only entity that was visible and is gone."""
+        is_hidden = self._was.get(row, parked.DEFERRED) not in parked.VISIBLE
+        is_gone = row in locked.versions and row not in locked.business
+        return is_gone and not is_hidden and self._layout.tables[row.entity].entity.append_only
 
     def _unwelcome(self, remote: RowState, local: RowState | None) -> tuple[str, str] | None:
         """Name and message of why a state is refused whole, its vector not joined."""

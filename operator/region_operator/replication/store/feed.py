@@ -86,7 +86,9 @@ def _collect(
         for version in batch:
             text = texts.get(version.row)
             if text is None:
-                unfolded = unfolded or version.row in news
+                # Of an append-only entity a row without a state was purged: nothing more comes of it.
+                is_purged = version.row in news and layout.tables[version.row.entity].entity.append_only
+                unfolded = unfolded or (version.row in news and not is_purged)
             else:
                 size += len(text.encode())
                 # At least one row, whatever its size.
