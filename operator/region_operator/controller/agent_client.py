@@ -25,7 +25,7 @@ CONNECT_TIMEOUT_S = 5.0
 REQUEST_TIMEOUT_S = 10.0
 STATUS_WAIT_S = 30.0  # an agent answers a long poll within this; the call itself is bounded by this plus a request
 MAX_ANSWER_BYTES = 8 * 1024 * 1024
-TLS_BUFFER_BYTES = 16 * 1024  # a TLS record
+TLS_BUFFER_BYTES = 8 * 1024  # of what the network brings; an answer of an agent is smaller
 IDLE_CONNECTION_S = 5.0  # the next poll comes within a second; a second connection, made to configure, goes soon
 
 Answer = TypeVar("Answer", bound=Wire)
