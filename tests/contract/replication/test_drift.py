@@ -2,7 +2,8 @@
 
 import pytest
 
-from contract.replication.regions import Region, settle
+from contract.replication.regions import Region, pull, settle
+from region_operator.replication.feed import FeedRequest
 
 
 def drift(region: Region) -> dict[str, str]:
@@ -102,3 +103,21 @@ def test_a_cloud_without_the_zone_column_deletes_its_zones_undisturbed(region: R
     region.prepare()
     region.sql("DELETE FROM data_center")
     assert region.sql("SELECT * FROM data_center") == []
+
+
+@pytest.mark.rule("ENGINE 16")
+def test_a_table_that_was_truncated_is_not_taken_for_lost_commits(two: tuple[Region, Region]) -> None:
+    """No trigger sees it, and only a scan could find it; but the feed has an end, and nothing else is disturbed."""
+    here, there = two
+    here.add_account("acme")
+    for number in range(3):
+        here.insert("account_details", account_id="acme", name=f"n{number}", value="1")
+    pull(there, here, max_rows=1)
+    here.sql("TRUNCATE account_details")
+    here.add_account("later")
+    here.store.drop_cursor(there.id)
+    there.store.drop_cursor(here.id)
+    settle(here, there)
+    assert there.has("account", "later")
+    assert not here.read(FeedRequest(peer=there.id)).unfolded
+    assert len(here.store.history()) == 1

@@ -57,7 +57,7 @@ def read_rows(session: Session, layout: Layout, keys: Collection[RowKey], *, reg
     """Read rows by key; what is not known, or not versioned yet, is left out."""
     wanted = [row for row in keys if layout.exchanges(row.entity)]
     found = sorted(versions.load(session, layout, wanted).values(), key=lambda version: version.lsn)
-    texts = _texts(session, layout, found)
+    texts, _ = _texts(session, layout, found)
     made = [FeedRow(v.lsn, v.row.entity, v.row.key, texts[v.row]) for v in found if v.row in texts]
     return FetchedRows(region_id, incarnations.history(session, layout), tuple(made))
 
@@ -82,14 +82,11 @@ def _collect(
     while True:
         batch = versions.after(session, layout, lsn=reached, limit=min(BATCH, max(1, request.max_rows)))
         news = {v.row: v for v in batch if layout.exchanges(v.row.entity) and not _is_echo(v, request)}
-        texts = _texts(session, layout, list(news.values()))
+        texts, dirty = _texts(session, layout, list(news.values()))
+        unfolded = unfolded or bool(dirty)
         for version in batch:
             text = texts.get(version.row)
-            if text is None:
-                # Of an append-only entity a row without a state was purged: nothing more comes of it.
-                is_purged = version.row in news and layout.tables[version.row.entity].entity.append_only
-                unfolded = unfolded or (version.row in news and not is_purged)
-            else:
+            if text is not None:
                 size += len(text.encode())
                 # At least one row, whatever its size.
                 if found and (len(found) >= request.max_rows or size > request.max_bytes):
@@ -108,8 +105,11 @@ def _is_echo(version: Version, request: FeedRequest) -> bool:
     return holds(request.peer_history, Cursor(origin.incarnation, origin.lsn))
 
 
-def _texts(session: Session, layout: Layout, found: Sequence[Version]) -> dict[RowKey, str]:
-    """States as text, without rows that have captured changes in this snapshot."""
+def _texts(session: Session, layout: Layout, found: Sequence[Version]) -> tuple[dict[RowKey, str], set[RowKey]]:
+    """States as text, without rows that have captured changes in this snapshot, and these rows.
+
+    A row can lack both: purged, or gone behind its triggers. Nothing more will come of it by itself.
+    """
     known = [version for version in found if layout.exchanges(version.row.entity)]
     dirty = fold.captured_keys(session, layout, [version.row for version in known])
     clean = [version for version in known if version.row not in dirty]
@@ -123,7 +123,7 @@ def _texts(session: Session, layout: Layout, found: Sequence[Version]) -> dict[R
         state = version.state(layout, business.get(version.row))
         if state is not None:
             texts[version.row] = codec.encode(state)
-    return texts
+    return texts, dirty
 
 
 def _split(layout: Layout, found: Sequence[Version]) -> tuple[dict[str, dict[str, Version]], list[Version]]:
