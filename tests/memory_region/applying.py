@@ -86,6 +86,7 @@ class Application:
         self._folded: dict[RowKey, RowState] = {}
         self._merged: dict[RowKey, _Merged] = {}
         self._was: dict[RowKey, str] = {}
+        self._raised: list[RowKey] = []
         self.outcome = Outcome()
 
     def fold(self, keys: Collection[RowKey]) -> Outcome:
@@ -202,6 +203,7 @@ class Application:
             self._merged[row] = _Merged(state, changed=False)
         self.outcome.parked |= shown.parked
         self.outcome.missing += shown.missing
+        self._raised = shown.raised
         self.outcome.opened_conflicts += shown.opened_conflicts
         return self._finish()
 
@@ -255,7 +257,8 @@ class Application:
         self._conflicts.close([row for row in freed if self._was[row] == CYCLE], kind=CYCLE)
         for row, reason in outcome.parked.items():
             self._parked.park(row, reason, source=self._context.source)
-        waiting = self._parked.waiting_for([*changed, *(row for row in self._merged if row in self._was)])
+        touched = {*changed, *self._raised, *(row for row in self._merged if row in self._was)}
+        waiting = self._parked.waiting_for(touched)
         came = set(outcome.shown)  # also what a row that was parked just now waits for
         outcome.woken = [
             one for one in waiting if one.row not in outcome.parked or outcome.parked[one.row].waits_for in came

@@ -244,6 +244,8 @@ class MemoryRegion(People):
             if (one.row, one.source) not in tried:
                 tried.add((one.row, one.source))
                 outcome = self._write(partial(self._try_again, one=one))
+                if outcome.shown:  # what was tried in vain before may have waited for just this
+                    tried.clear()
                 todo += outcome.woken
                 total.add(outcome)
         return total

@@ -43,6 +43,7 @@ class Shown:
     parked: dict[RowKey, Reason] = field(default_factory=dict)
     missing: list[RowKey] = field(default_factory=list)
     opened_conflicts: int = 0
+    raised: list[RowKey] = field(default_factory=list)
     moved_along: dict[RowKey, RowState] = field(default_factory=dict)
 
 
@@ -240,7 +241,10 @@ class Showing:
         if why is not None:
             # What the removed parent lacks is what the child waits for: nobody else waits for it.
             return why if why.name == missing.name else missing
-        return self._write(entity, target) if row in self._draft.business else missing
+        if row not in self._draft.business:
+            return missing
+        self.shown.raised.append(row)  # others may wait for it too
+        return self._write(entity, target)
 
     # Names
 

@@ -301,7 +301,7 @@ class Application:
         conflicts.close_cycles(session, layout, [row for row in freed if self._was[row] == parked.CYCLE])
         for row, reason in outcome.parked.items():
             parked.park(session, layout, row, reason, source=self._context.source, parking=self._context.parking)
-        waiting = parked.waiting_for(session, layout, changed)
+        waiting = parked.waiting_for(session, layout, [*changed, *outcome.raised])
         came = set(outcome.shown)  # also what a row that was parked just now waits for
         outcome.woken += [
             one for one in waiting if one.row not in outcome.parked or outcome.parked[one.row].waits_for in came

@@ -36,6 +36,7 @@ class Outcome:
     Attributes:
         woken: parked rows whose wait has ended with it.
         shown: rows that were to be shown and are.
+        raised: removed rows that are shown only because a child needs them.
         busy: rows that a writer holds.
         clashes: rows whose name another row has, for the policy to settle.
     """
@@ -47,6 +48,7 @@ class Outcome:
     parked: dict[RowKey, Reason] = field(default_factory=dict)
     woken: list[Waiting] = field(default_factory=list)
     shown: list[RowKey] = field(default_factory=list)
+    raised: list[RowKey] = field(default_factory=list)
     busy: set[RowKey] = field(default_factory=set)
     clashes: list[Clash] = field(default_factory=list)
     head: int = 0

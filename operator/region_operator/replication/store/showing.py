@@ -142,7 +142,10 @@ class Showing:
             if why is not None:
                 # What the removed parent lacks is what the child waits for: nobody else waits for it.
                 return why if why.name == MISSING else error.reason
-            return self._write(target) if self._business.local_id(waits) is not None else error.reason
+            if self._business.local_id(waits) is None:
+                return error.reason
+            self._outcome.raised.append(waits)  # others may wait for it too
+            return self._write(target)
         return None
 
     def _dead(self, row: RowKey) -> Target | None:

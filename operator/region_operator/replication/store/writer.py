@@ -103,13 +103,16 @@ class Writer:
     def retry(self, waiting: Sequence[Waiting]) -> Outcome:
         """Try parked rows again, each in a transaction of its own, settle clashes, and what becomes visible by that."""
         total, todo, tried = Outcome(), list(waiting), set[tuple[RowKey, int]]()
-        clashing = set[RowKey]()
-        while todo and len(tried) < MOST_RETRIES:
+        clashing, tries = set[RowKey](), 0
+        while todo and tries < MOST_RETRIES:
             one = todo.pop(0)
             if (one.row, one.source) in tried or not self.layout.exchanges(one.row.entity):
                 continue
             tried.add((one.row, one.source))
+            tries += 1
             outcome = self.write(partial(self._try_again, one=one))
+            if outcome.shown:  # what was tried in vain before may have waited for just this
+                tried.clear()
             todo += outcome.woken
             add(total, outcome)
             for clash in outcome.clashes:

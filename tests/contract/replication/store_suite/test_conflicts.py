@@ -195,6 +195,22 @@ def test_a_child_of_a_removed_row_waits_for_what_that_one_lacks(two: tuple[Cloud
     assert there.store.parked() == []
 
 
+def test_whoever_waited_for_a_removed_row_is_tried_again_when_a_child_brings_it(two: tuple[Cloud, Cloud]) -> None:
+    here, there = two
+    here.add_domain("sales")
+    here.add_account("acme", domain="sales")
+    here.add_user("jane", account="acme")
+    here.update("domain", "sales", owner="acme")
+    here.update("account", "acme", removed="2026-04-04 00:00:00")
+    here.fold()
+    # The last one wakes both of the others, and the first of them is tried in vain before the second one helps it.
+    for row in (RowKey("domain", "sales"), RowKey("user", "jane"), RowKey("account", "acme")):
+        there.store.apply_rows(here.id, here.store.read_rows([row]))
+    assert there.has("user", "jane")
+    assert there.value("domain", "sales", "owner") == "acme"
+    assert there.store.parked() == []
+
+
 @pytest.mark.rule("ENGINE 10")
 def test_two_accounts_of_one_name_are_parked_and_shown_until_one_gives_way(two: tuple[Cloud, Cloud]) -> None:
     here, there = two
