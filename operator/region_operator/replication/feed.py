@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from region_operator.replication.model.lag import START, Cursor, History, Seen
+from region_operator.replication.model.shapes import Shape
 
 PARKING_FULL: Final = "ParkingFull"
 """Reason of a store that takes no further page, because too many rows of the peer wait here already."""
@@ -46,6 +47,7 @@ class FeedRequest:
         peer_history: its own incarnations; what it sent and has lost since is not left out.
         known_history: the history of ours that it was last told; finds the way back after a restore of ours.
         seen: what it has seen of us beside its cursor; None = nothing.
+        bulk: plain rows may come as ``BulkRows``, and then more of them than ``max_rows``.
         fold_first: version what is captured before the page is read, so that ``head`` covers all that is committed.
     """
 
@@ -57,6 +59,7 @@ class FeedRequest:
     max_rows: int = 2000
     max_bytes: int = 1024 * 1024
     fold_first: bool = False
+    bulk: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +74,22 @@ class FeedRow:
     @property
     def row_key(self) -> RowKey:
         return RowKey(self.entity, self.key)
+
+
+@dataclass(frozen=True, slots=True)
+class BulkRows:
+    """Plain rows of one entity as the text that the receiver's database reads; no agent looks at a single one.
+
+    Attributes:
+        fields: names in the order of their values, each with the number of its columns.
+        text: a JSON array per line: key, lsn, genesis ("" = none), number of the shape, values.
+    """
+
+    entity: str
+    fields: tuple[tuple[str, int], ...]
+    shapes: tuple[Shape, ...]
+    count: int
+    text: bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +108,7 @@ class FeedPage:
         rewound: the asker's cursor proves that the sender lost commits; rows is empty, go on from ``next``.
         unfolded: rows were left out, because no fold has versioned what was captured of them.
         asked: the cursor it was asked with, by its receiver; None = it may be applied wherever the link stands.
+        bulk: more rows, between those in ``rows``; only if the asker said that it takes them so.
     """
 
     source: int
@@ -102,6 +122,16 @@ class FeedPage:
     rewound: bool = False
     unfolded: bool = False
     asked: Cursor | None = None
+    bulk: tuple[BulkRows, ...] = ()
+
+    @property
+    def count(self) -> int:
+        return len(self.rows) + sum(bulk.count for bulk in self.bulk)
+
+    @property
+    def size(self) -> int:
+        """About how many bytes of rows."""
+        return sum(len(row.state) for row in self.rows) + sum(len(bulk.text) for bulk in self.bulk)
 
     @property
     def incarnation(self) -> str:
@@ -151,6 +181,7 @@ class ApplyOutcome:
         missing: rows to fetch from the source at once (``read_rows`` there, ``apply_rows`` here).
         opened_conflicts: new conflict records.
         cursor: where the link stands now; None when rows were fetched by key.
+        refused_bulk: rows that came by the bulk had to be looked at one by one.
         restored: the source proved that this database went back in time; a new incarnation was minted.
         forged: rows that were refused because they claim writes of this region that it never made.
     """
@@ -162,6 +193,7 @@ class ApplyOutcome:
     opened_conflicts: int = 0
     cursor: Cursor | None = None
     restored: bool = False
+    refused_bulk: bool = False
     forged: int = 0
 
 

@@ -29,6 +29,7 @@ from region_operator.replication.model.lag import START, Cursor, History, Seen
 MAX_FETCH_ROUNDS = 64  # how long a chain of missing parents is followed at once; the rest is parked and retried
 ROWS_PER_FETCH = 200  # as many as a store answers at once
 LEAVE_LOOK_S = 0.1
+MOST_PAGES_WITHOUT = 32  # between two tries to go by the bulk
 
 
 class Peer(Protocol):
@@ -66,6 +67,23 @@ class LinkConfiguration:
     leave_at: Cursor | None = None
 
 
+class _Bulk:
+    """Whether a first copy asks for rows that nobody looks at; after a page that had to be, for a while not."""
+
+    def __init__(self) -> None:
+        self._pause, self._left = 0, 0
+
+    def is_worth_it(self, *, copying: bool) -> bool:
+        if self._left:
+            self._left -= 1
+            return False
+        return copying
+
+    def came(self, *, refused: bool) -> None:
+        self._pause = min(MOST_PAGES_WITHOUT, max(1, 2 * self._pause)) if refused else 0
+        self._left = self._pause
+
+
 class Link:
     """Run ``run`` under a supervisor; it returns only when a leaving link has nothing left to exchange."""
 
@@ -83,6 +101,7 @@ class Link:
         self._configuration, self._peer, self._here, self._facts = configuration, peer, here, facts
         self._peer_has_applied, self._on_change = peer_has_applied, on_change
         self._copying = False
+        self._bulk = _Bulk()
         self._drain_to: int | None = None
 
     async def run(self) -> None:
@@ -123,12 +142,13 @@ class Link:
                 max_rows=self._configuration.limits.batch_rows,
                 max_bytes=self._configuration.limits.batch_kilobytes * 1024,
                 fold_first=self._configuration.leave_at is not None and self._drain_to is None,
+                bulk=self._bulk.is_worth_it(copying=self._copying),
             )
             page = await self._peer.feed(request, applied=cursor, wait=wait, facts=self._facts)
             self._check(page)
             page = replace(page, asked=cursor)
             self._facts.backlog(pending=max(0, page.head - cursor.lsn), oldest_age_ms=page.age_ms)
-            if page.rows or page.rewound or page.next != cursor:
+            if page.count or page.rewound or page.next != cursor:
                 cursor = await self._take(page)
                 seen = page.seen_after(seen)
             known_history = page.history
@@ -143,6 +163,8 @@ class Link:
     async def _take(self, page: FeedPage) -> Cursor:
         """Apply a page and whatever it turns out to need; return where the link stands."""
         outcome = await self._here.apply(self._configuration.source, page)
+        if page.bulk:
+            self._bulk.came(refused=outcome.refused_bulk)
         missing = outcome.missing
         asked: set[RowKey] = set()
         for _ in range(MAX_FETCH_ROUNDS):
@@ -163,7 +185,7 @@ class Link:
 
     def _progress(self, page: FeedPage) -> None:
         if self._copying:
-            self._facts.copied(rows=len(page.rows), remaining=page.pending)
+            self._facts.copied(rows=page.count, remaining=page.pending)
         if page.pending == 0:
             self._copying = False
             self._enter("Streaming")
@@ -187,8 +209,8 @@ class Link:
         if self._configuration.leave_at is not None and page.pending == 0:
             await asyncio.sleep(LEAVE_LOOK_S)
         limit = self._configuration.limits.max_kilobytes_per_second
-        if limit and page.rows:
-            await asyncio.sleep(sum(len(row.state) for row in page.rows) / (limit * 1024))
+        if limit and page.count:
+            await asyncio.sleep(page.size / (limit * 1024))
 
     def _enter(self, state: str) -> None:
         if self._facts.enter(state):  # type: ignore[arg-type]

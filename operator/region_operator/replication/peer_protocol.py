@@ -19,8 +19,9 @@ from pydantic import Field
 
 from region_operator.api.agent import Refusal, Wire
 from region_operator.errors import InvalidInput
-from region_operator.replication.feed import FeedPage, FeedRequest, FeedRow, FetchedRows, RowKey
+from region_operator.replication.feed import BulkRows, FeedPage, FeedRequest, FeedRow, FetchedRows, RowKey
 from region_operator.replication.model.lag import Cursor, History, Incarnation, Seen
+from region_operator.replication.model.shapes import Shape
 
 KEY_HEADER: Final = "Region-Operator-Database-Key"
 RULES_HEADER: Final = "Region-Operator-Rules"
@@ -55,6 +56,7 @@ class FeedQuestion(Wire):
     max_rows: int = Field(default=2000, ge=1, le=MAX_PAGE_ROWS)
     max_bytes: int = Field(default=1024 * 1024, ge=1, le=MAX_PAGE_BYTES)
     wait_s: float = Field(default=MAX_FEED_WAIT_S, ge=0, le=MAX_FEED_WAIT_S)
+    bulk: bool = False
     fold_first: bool = False
 
     def request(self, *, peer: int) -> FeedRequest:
@@ -67,6 +69,7 @@ class FeedQuestion(Wire):
             seen=Seen(*self.seen) if self.seen is not None else None,
             max_rows=self.max_rows,
             max_bytes=self.max_bytes,
+            bulk=self.bulk,
             fold_first=self.fold_first,
         )
 
@@ -80,6 +83,16 @@ class RowsQuestion(Wire):
 
     def row_keys(self) -> list[RowKey]:
         return [RowKey(entity, key) for entity, key in self.keys]
+
+
+class BulkHead(Wire):
+    """What ``feed.BulkRows`` are, but for their text, which follows the rows of the page."""
+
+    entity: str
+    fields: list[tuple[str, int]]
+    shapes: list[tuple[str, str, str, str, bool]]
+    count: int = Field(ge=1, le=MAX_PAGE_BYTES)
+    text_bytes: int = Field(ge=1, le=MAX_PAGE_BYTES)
 
 
 class PageHead(Wire):
@@ -98,6 +111,7 @@ class PageHead(Wire):
     encoding: Literal["identity", "deflate"] = "identity"
     body_bytes: int = Field(default=0, ge=0, le=MAX_PAGE_BYTES)
     text_bytes: int = Field(default=0, ge=0, le=MAX_PAGE_BYTES)
+    bulk: list[BulkHead] = Field(default_factory=list)
 
 
 def history_to_wire(history: History) -> WireHistory:
@@ -120,8 +134,18 @@ def encode_page(page: FeedPage) -> bytes:
         remaining_age_ms=page.remaining_age_ms,
         rewound=page.rewound,
         unfolded=page.unfolded,
+        bulk=[
+            BulkHead(
+                entity=rows.entity,
+                fields=list(rows.fields),
+                shapes=[(s.before, s.actors, s.after, s.rest, s.has_genesis) for s in rows.shapes],
+                count=rows.count,
+                text_bytes=len(rows.text),
+            )
+            for rows in page.bulk
+        ],
     )
-    return _frame(head, page.rows)
+    return _frame(head, page.rows, [rows.text for rows in page.bulk])
 
 
 def encode_rows(fetched: FetchedRows) -> bytes:
@@ -136,10 +160,11 @@ def decode_page(head: PageHead, body: bytes) -> FeedPage:
     """Return the page; raises InvalidInput if the peer sent something that is none."""
     if not head.history:
         raise _malformed("names no incarnation")
+    rows, bulk = _rows(head, body)
     return FeedPage(
         source=head.source,
         history=history_from_wire(head.history),
-        rows=_rows(head, body),
+        rows=rows,
         next=Cursor.parse(head.next),
         head=head.head,
         total_rows=head.total_rows,
@@ -147,20 +172,20 @@ def decode_page(head: PageHead, body: bytes) -> FeedPage:
         remaining_age_ms=head.remaining_age_ms,
         rewound=head.rewound,
         unfolded=head.unfolded,
+        bulk=bulk,
     )
 
 
 def decode_rows(head: PageHead, body: bytes) -> FetchedRows:
     if not head.history:
         raise _malformed("names no incarnation")
-    return FetchedRows(source=head.source, history=history_from_wire(head.history), rows=_rows(head, body))
+    return FetchedRows(source=head.source, history=history_from_wire(head.history), rows=_rows(head, body)[0])
 
 
-def _frame(head: PageHead, rows: Sequence[FeedRow]) -> bytes:
+def _frame(head: PageHead, rows: Sequence[FeedRow], bulk: Sequence[bytes] = ()) -> bytes:
     # The state is JSON already and holds no raw newline; json.dumps leaves no raw tab in what stands before it.
-    text = "\n".join(
-        f"{json.dumps([row.lsn, row.entity, row.key], ensure_ascii=False)}\t{row.state}" for row in rows
-    ).encode()
+    lines = "\n".join(f"{json.dumps([row.lsn, row.entity, row.key], ensure_ascii=False)}\t{row.state}" for row in rows)
+    text = b"".join([lines.encode(), *bulk])
     deflated = zlib.compress(text, level=1) if len(text) >= DEFLATE_FROM_BYTES else None
     body = text if deflated is None else deflated
     described = head.model_copy(
@@ -173,22 +198,36 @@ def _frame(head: PageHead, rows: Sequence[FeedRow]) -> bytes:
     return described.model_dump_json(by_alias=True).encode() + b"\n" + body
 
 
-def _rows(head: PageHead, body: bytes) -> tuple[FeedRow, ...]:
+def _rows(head: PageHead, body: bytes) -> tuple[tuple[FeedRow, ...], tuple[BulkRows, ...]]:
     try:
         text = _text(head, body)
-        return tuple(_row(line) for line in text.split("\n")) if text else ()
+        at = len(text) - sum(bulk.text_bytes for bulk in head.bulk)
+        lines = text[:at].decode() if at > 0 else ""
+        rows = tuple(_row(line) for line in lines.split("\n")) if lines else ()
+        found = []
+        for bulk in head.bulk:
+            found.append(_bulk(bulk, text[at : at + bulk.text_bytes]))
+            at += bulk.text_bytes
     except (ValueError, TypeError, zlib.error) as error:
         raise _malformed(f"cannot be read ({error})") from error
+    return rows, tuple(found)
 
 
-def _text(head: PageHead, body: bytes) -> str:
+def _bulk(head: BulkHead, text: bytes) -> BulkRows:
+    text.decode()  # what is no UTF-8 gets no farther
+    if text.count(b"\n") + 1 != head.count:
+        raise ValueError("the rows that come by the bulk are not as many as announced")
+    return BulkRows(head.entity, tuple(head.fields), tuple(Shape(*s) for s in head.shapes), head.count, text)
+
+
+def _text(head: PageHead, body: bytes) -> bytes:
     if head.encoding == "identity":
-        return body.decode()
+        return body
     inflater = zlib.decompressobj()
     text = inflater.decompress(body, head.text_bytes + 1)  # never more than was announced, however small the body
     if len(text) != head.text_bytes:
         raise ValueError("the body is not as long as announced")
-    return text.decode()
+    return text
 
 
 def _row(line: str) -> FeedRow:

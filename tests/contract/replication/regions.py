@@ -251,7 +251,9 @@ class Region:
         return self.store.read_feed(request)
 
 
-def pull(target: Region, source: Region, *, max_rows: int = 1000, fetch: bool = True) -> list[ApplyOutcome]:
+def pull(
+    target: Region, source: Region, *, max_rows: int = 1000, fetch: bool = True, bulk: bool = False
+) -> list[ApplyOutcome]:
     """What a link does: fold at the source, read pages, apply, fetch what is missing; until nothing is new."""
     outcomes = []
     source.fold()
@@ -264,13 +266,14 @@ def pull(target: Region, source: Region, *, max_rows: int = 1000, fetch: bool = 
             known_history=known_history,
             seen=seen,
             max_rows=max_rows,
+            bulk=bulk,
         )
         page = source.read(request)
         outcome = target.store.apply(source.id, page)
         outcomes.append(outcome)
         if outcome.missing and fetch:
             outcomes.append(target.store.apply_rows(source.id, source.store.read_rows(outcome.missing)))
-        if not page.rows and not page.rewound:
+        if not page.count and not page.rewound:
             return outcomes
     raise AssertionError("the feed has no end")
 

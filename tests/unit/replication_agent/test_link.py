@@ -2,13 +2,14 @@
 
 import asyncio
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
 
 from region_operator.api.agent import LinkLimits
 from region_operator.errors import Refused, Unavailable
-from region_operator.replication.feed import FeedPage, FeedRequest, FetchedRows, RowKey
+from region_operator.replication.feed import ApplyOutcome, BulkRows, FeedPage, FeedRequest, FetchedRows, RowKey
 from region_operator.replication.link import Link, LinkConfiguration
 from region_operator.replication.link_facts import LinkFacts
 from region_operator.replication.model.lag import START, Cursor, History, Seen
@@ -24,12 +25,15 @@ class Peer:
         self.store = store
         self.waits: list[bool] = []
         self.applied: list[Cursor] = []
+        self.asked: list[FeedRequest] = []
         self.fault: Exception | None = None
+        self.fault_after: Cursor | None = None
 
     async def feed(self, request: FeedRequest, *, applied: Cursor, wait: bool, facts: LinkFacts) -> FeedPage:
         self.waits.append(wait)
         self.applied.append(applied)
-        if self.fault is not None:
+        self.asked.append(request)
+        if self.fault is not None and self.fault_after in (None, request.after):
             raise self.fault
         facts.contact()
         page = self.store.read_feed(request)
@@ -97,6 +101,28 @@ async def test_it_applies_everything_in_pages_and_then_waits() -> None:
     assert [scene.one.value("domain", key, "name") for key in "abcde"] == [f"name of {key}" for key in "abcde"]
     assert scene.peer.waits == [False, False, False, True]
     assert scene.states[:2] == ["Copying", "Streaming"]
+
+
+async def test_a_first_copy_goes_by_the_bulk_and_pauses_longer_each_time_that_is_refused() -> None:
+    scene = Scene(batch_rows=1)
+    scene.write(*(f"d{number}" for number in range(12)))
+    here, feed = Here(scene.one), scene.peer.feed
+
+    async def by_bulk(request: FeedRequest, *, applied: Cursor, wait: bool, facts: LinkFacts) -> FeedPage:
+        page = await feed(request, applied=applied, wait=wait, facts=facts)
+        return replace(page, bulk=(BulkRows("domain", (), (), 1, b"[]"),)) if request.bulk else page
+
+    async def refused(source: int, page: FeedPage) -> ApplyOutcome:
+        return replace(scene.one.apply(source, replace(page, bulk=())), refused_bulk=bool(page.bulk))
+
+    scene.peer.feed, here.apply = by_bulk, refused  # type: ignore[method-assign]
+    limits = LinkLimits(batch_rows=1, max_kilobytes_per_second=100_000)
+    with pytest.raises(Idle):
+        configuration = LinkConfiguration(source=2, limits=limits)
+        await Link(configuration, peer=scene.peer, here=here, facts=scene.facts).run()
+    asked = "".join("b" if request.bulk else "." for request in scene.peer.asked[:12])
+    assert asked == "b.b..b....b."
+    assert not scene.peer.asked[-1].bulk
 
 
 async def test_it_resumes_where_it_stood() -> None:

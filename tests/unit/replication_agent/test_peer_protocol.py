@@ -2,6 +2,7 @@
 
 import json
 import zlib
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -9,8 +10,9 @@ from hypothesis import strategies as st
 
 from region_operator.errors import InvalidInput
 from region_operator.replication import peer_protocol
-from region_operator.replication.feed import FeedPage, FeedRow, FetchedRows
+from region_operator.replication.feed import BulkRows, FeedPage, FeedRow, FetchedRows
 from region_operator.replication.model.lag import Cursor, Incarnation
+from region_operator.replication.model.shapes import Shape
 from region_operator.replication.peer_protocol import PageHead
 
 HISTORY = (Incarnation("a1", 1), Incarnation("b2", 50))
@@ -41,6 +43,35 @@ def test_any_page_comes_out_as_it_went_in(rows: list[FeedRow]) -> None:
     assert peer_protocol.decode_page(*split(encoded)) == page
     fetched = FetchedRows(1, HISTORY, tuple(rows))
     assert peer_protocol.decode_rows(*split(peer_protocol.encode_rows(fetched))) == fetched
+
+
+SHAPE = Shape('{"k":"', '","a":["g', '"],"b":"', '"}', has_genesis=True)
+BULK = (
+    BulkRows(
+        "account", (("name", 1), ("keys", 2)), (SHAPE, replace(SHAPE, has_genesis=False)), 2, '["ü",1]\n[]'.encode()
+    ),
+    BulkRows("user", (), (), 1, b"[2]"),
+)
+
+
+@pytest.mark.parametrize("rows", [(), (FeedRow(7, "domain", "d", "{}"),)])
+def test_rows_by_the_bulk_come_out_as_they_went_in(rows: tuple[FeedRow, ...]) -> None:
+    page = FeedPage(1, HISTORY, rows, Cursor("b2", 77), 99, bulk=BULK)
+    assert page.count == 3 + len(rows)
+    assert peer_protocol.decode_page(*split(peer_protocol.encode_page(page))) == page
+
+
+@pytest.mark.parametrize(
+    "bulk",
+    [
+        (replace(BULK[0], text=b"[1]\n\xff"),),
+        (replace(BULK[0], count=3),),
+    ],
+)
+def test_rows_by_the_bulk_that_are_no_text_or_not_as_many_as_announced_are_refused(bulk: tuple[BulkRows, ...]) -> None:
+    page = FeedPage(1, HISTORY, (), Cursor("b2", 77), 99, bulk=bulk)
+    with pytest.raises(InvalidInput):
+        peer_protocol.decode_page(*split(peer_protocol.encode_page(page)))
 
 
 def test_a_large_page_is_deflated_and_a_small_one_is_not() -> None:

@@ -41,7 +41,7 @@ class Store:
 
 
 def test_changes_are_looked_for_within_milliseconds_while_they_come_and_less_often_when_it_is_quiet() -> None:
-    assert [fold_pause_s(quiet_s) for quiet_s in (0, 4, 30, 3600)] == [0.01, 0.01, 0.05, 0.1]
+    assert [fold_pause_s(quiet_s) for quiet_s in (0, 4, 30, 3600)] == [0.01, 0.01, 0.01, 0.02]
 
 
 def test_what_was_done_to_tables_is_in_the_status_until_it_is_undone() -> None:

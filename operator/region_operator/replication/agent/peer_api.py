@@ -1,6 +1,7 @@
 """What a peer may ask of this region: changes after its cursor, and rows by key. Contract: ``peer_protocol``."""
 
 import asyncio
+import contextlib
 import logging
 import time
 from collections.abc import Awaitable, Callable, Coroutine
@@ -92,13 +93,16 @@ class _PeerApi:
         response = web.StreamResponse(
             headers={**self._source.identification(), "Content-Type": "application/octet-stream"}
         )
-        await response.prepare(request)  # the asker measures the round trip by this
-        try:
-            encoded = await page(response)
-        except Exception as error:  # the status is sent already; the page says what happened
-            encoded = peer_protocol.encode_refusal(_refusal_of(error)[1])
-        await response.write(encoded)
-        await response.write_eof()
+        with contextlib.suppress(ConnectionResetError):  # a peer that went is nobody's error
+            await response.prepare(request)  # the asker measures the round trip by this
+            try:
+                encoded = await page(response)
+            except ConnectionResetError:
+                raise
+            except Exception as error:  # the status is sent already; the page says what happened
+                encoded = peer_protocol.encode_refusal(_refusal_of(error)[1])
+            await response.write(encoded)
+            await response.write_eof()
         return response
 
     async def _next_page(
@@ -109,7 +113,7 @@ class _PeerApi:
         while True:
             count = bell.count
             page, encoded = await _alive(response, self._source.read_feed(asked))
-            if page.rows or page.rewound or page.next.lsn != asked.after.lsn:
+            if page.count or page.rewound or page.next.lsn != asked.after.lsn:
                 return encoded
             while (left_s := until - self._clock()) > 0:
                 if await bell.beyond(count, timeout_s=min(left_s, peer_protocol.HEARTBEAT_S)):

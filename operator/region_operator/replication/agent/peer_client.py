@@ -57,6 +57,7 @@ class PeerClient:
             max_bytes=request.max_bytes,
             wait_s=peer_protocol.MAX_FEED_WAIT_S if wait else 0,
             fold_first=request.fold_first,
+            bulk=request.bulk,
         )
         began = self._clock()
         async with self._asked("/v1/feed", question.model_dump_json(by_alias=True), facts=facts) as response:

@@ -39,8 +39,10 @@ T = TypeVar("T")
 READER_THREADS = 8
 WRITER_THREADS = 32  # a link waits in one of them for the write lane
 
-FOLD_PAUSES_S = ((5.0, 0.01), (60.0, 0.05))  # for so long after a change, look that often
-FOLD_IDLE_S = 0.1
+FOLD_PAUSES_S = ((60.0, 0.01),)  # for so long after a change, look that often
+FOLD_IDLE_S = 0.02
+FOLD_RESTS = 3  # times as long as folding took: writers need the server too
+FOLD_REST_MOST_S = 0.1
 UNAVAILABLE_REST_S = 1.0
 SCHEMA_LOOK_S = 30.0
 FORGET_INTERVAL_S = 3600.0
@@ -166,13 +168,17 @@ class LocalRegion:
         """Fold what triggers captured, for ever; the longer nothing came, the less often it is looked for."""
         last_change = self._clock()
         while True:
+            began = self._clock()
             outcome = await self._fold()
+            took_s = self._clock() - began
             if outcome.folded:
                 self.folded_rows += outcome.folded
                 last_change = self._clock()
                 self.head_moved.ring()
             if not (outcome.more and outcome.folded):
-                await asyncio.sleep(fold_pause_s(0.0 if outcome.busy else self._clock() - last_change))
+                pause_s = fold_pause_s(0.0 if outcome.busy else self._clock() - last_change)
+                rest_s = min(FOLD_REST_MOST_S, FOLD_RESTS * took_s) if outcome.folded else 0.0
+                await asyncio.sleep(max(pause_s, rest_s))
 
     async def _fold(self) -> FoldOutcome:
         while True:

@@ -26,6 +26,9 @@ Result = TypeVar("Result")
 CAPTURE_SWITCH: Final = "@region_sync_apply"
 """Session variable that tells the triggers that the applier writes."""
 
+DOCUMENT: Final = "@region_sync_document"
+"""Session variable that holds rows for several statements."""
+
 _SESSION: Final = (
     # STRICT: a value that does not fit is an error that parks a row, never a silently different value under its dot.
     "SET SESSION sql_mode = 'STRICT_ALL_TABLES,ERROR_FOR_DIVISION_BY_ZERO,NO_ENGINE_SUBSTITUTION',"
@@ -95,6 +98,11 @@ class Session:
     def one(self, sql: str, values: Sequence[Any] | None = None) -> Row | None:
         rows = self.select(sql, values)
         return rows[0] if rows else None
+
+    def set_document(self, document: bytes) -> None:
+        """Leave a text of UTF-8 at the server, as `DOCUMENT`, for the statements that follow."""
+        escaped = document.replace(b"\\", b"\\\\").replace(b"'", b"\\'")
+        self._connection.query(b"SET %s = '%s'" % (DOCUMENT.encode(), escaped))
 
     @contextlib.contextmanager
     def transaction(self, begin: str = "START TRANSACTION") -> Iterator[None]:
@@ -216,6 +224,24 @@ class Readers:
                 raise
         with self._lock:
             self._idle.append(session)
+
+    def select(self, sql: str, values: Sequence[Any] | None = None) -> list[Row]:
+        """Run one statement, which is its own snapshot: a quarter of the round trips of ``snapshot``."""
+        with translated(self._address):
+            while True:
+                with self._lock:
+                    idle = self._idle.pop() if self._idle else None
+                session = idle or connect(self._address)
+                try:
+                    found = session.select(sql, values)
+                except BaseException as error:
+                    session.close()
+                    if idle is None or not is_gone(error):
+                        raise
+                else:
+                    with self._lock:
+                        self._idle.append(session)
+                    return found
 
     def close(self) -> None:
         with self._lock:

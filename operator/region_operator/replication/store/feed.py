@@ -7,13 +7,13 @@ write. Folding moves them to the head, so no reader misses them.
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
-from region_operator.replication.feed import FeedPage, FeedRequest, FeedRow, FetchedRows, Lag, RowKey, holds
+from region_operator.replication.feed import FeedPage, FeedRequest, FeedRow, FetchedRows, Lag, RowKey
 from region_operator.replication.model import codec, plain
 from region_operator.replication.model.lag import START, Cursor, History, resume
-from region_operator.replication.store import fold, incarnations, rows, sets, versions
+from region_operator.replication.store import bulk_feed, fold, incarnations, rows, sets, versions
 from region_operator.replication.store.connections import Session
 from region_operator.replication.store.layout import Layout
-from region_operator.replication.store.versions import Version
+from region_operator.replication.store.versions import NewsFor, Version
 
 BATCH = 500
 
@@ -37,7 +37,12 @@ def read(session: Session, layout: Layout, request: FeedRequest, *, region_id: i
     if lost:
         page = FeedPage(source=region_id, history=history, rows=(), next=here, head=head, rewound=True)
         return Reading(page, lost=True)
-    found, reached, unfolded = _collect(session, layout, request, after=here.lsn, head=head)
+    bulk = bulk_feed.read(session, layout, request, after=here.lsn) if request.bulk else None
+    if bulk is not None and bulk.reached > here.lsn:
+        found, unfolded = _others(session, layout, bulk.others)
+        reached = bulk.reached
+    else:
+        found, reached, unfolded = _collect(session, layout, request, after=here.lsn, head=head)
     beyond = Cursor(here.incarnation, reached)
     page = FeedPage(
         source=region_id,
@@ -49,6 +54,7 @@ def read(session: Session, layout: Layout, request: FeedRequest, *, region_id: i
         age_ms=_age_ms(session, layout, after=here.lsn, peer=request.peer),
         remaining_age_ms=_age_ms(session, layout, after=reached, peer=request.peer),
         unfolded=unfolded,
+        bulk=bulk.rows if bulk is not None else (),
     )
     return Reading(page)
 
@@ -79,10 +85,10 @@ def _collect(
     """The rows of a page, how far it reaches, and whether rows were left out that are not versioned yet."""
     found: list[FeedRow] = []
     size, reached, unfolded = 0, after, False
+    news = NewsFor.of(peer=request.peer, history=request.peer_history)
     while True:
-        batch = versions.after(session, layout, lsn=reached, limit=min(BATCH, max(1, request.max_rows)))
-        news = {v.row: v for v in batch if layout.exchanges(v.row.entity) and not _is_echo(v, request)}
-        texts, dirty = _texts(session, layout, list(news.values()))
+        batch = versions.after(session, layout, lsn=reached, limit=min(BATCH, max(1, request.max_rows)), news=news)
+        texts, dirty = _texts(session, layout, batch)
         unfolded = unfolded or bool(dirty)
         for version in batch:
             text = texts.get(version.row)
@@ -97,12 +103,11 @@ def _collect(
             return found, head, unfolded
 
 
-def _is_echo(version: Version, request: FeedRequest) -> bool:
-    """Exactly what the peer sent, unless the peer has lost it since."""
-    origin = version.origin
-    if origin is None or origin.region != request.peer:
-        return False
-    return holds(request.peer_history, Cursor(origin.incarnation, origin.lsn))
+def _others(session: Session, layout: Layout, numbers: Collection[int]) -> tuple[list[FeedRow], bool]:
+    """The rows of a page that cannot go by the bulk, and whether some were left out that are not versioned yet."""
+    found = versions.numbered(session, layout, numbers)
+    texts, dirty = _texts(session, layout, found)
+    return [FeedRow(v.lsn, v.row.entity, v.row.key, texts[v.row]) for v in found if v.row in texts], bool(dirty)
 
 
 def _texts(session: Session, layout: Layout, found: Sequence[Version]) -> tuple[dict[RowKey, str], set[RowKey]]:

@@ -14,7 +14,7 @@ from region_operator.replication.model.projection import is_alive
 from region_operator.replication.model.rules import EntityRuleSet
 from region_operator.replication.model.state import RowState, Value, local_write
 from region_operator.replication.store import rows, versions
-from region_operator.replication.store.connections import Session, is_lock_error
+from region_operator.replication.store.connections import Readers, Session, is_lock_error
 from region_operator.replication.store.layout import Layout
 from region_operator.replication.store.rows import BusinessRow, by_entity, chunks, marks
 from region_operator.replication.store.versions import NewVersion, Version
@@ -56,9 +56,9 @@ class Locked:
         return version.state(layout, self.business.get(row)) if version is not None else None
 
 
-def captured(session: Session, layout: Layout, limit: int) -> list[RowKey]:
+def captured(readers: Readers, layout: Layout, limit: int) -> list[RowKey]:
     """The rows whose captured changes are the oldest."""
-    found = session.select(f"SELECT entity, entity_key FROM {layout.own('dirty')} ORDER BY id LIMIT %s", (limit,))
+    found = readers.select(f"SELECT entity, entity_key FROM {layout.own('dirty')} ORDER BY id LIMIT %s", (limit,))
     return list(dict.fromkeys(RowKey(str(entity), str(key)) for entity, key in found if entity in layout.tables))
 
 

@@ -102,8 +102,6 @@ class PlainApplication:
             state = plain.parse(row.state)
             if state is None or (state.entity, state.key) != (row.entity, row.key):
                 continue
-            if state.highest() > MOST_WRITES_AT_ONCE:
-                continue  # whether that can be is not judged here
             values = _values(table, state)
             if values is not None:
                 found[row.row_key] = _Arrival(row.row_key, row.lsn, state, values)
@@ -190,8 +188,8 @@ class PlainApplication:
                 local_id = ids.get(str(values[index]))
                 if values[index] is not None and local_id not in held:
                     del placed[key]
-                elif values[index] is not None:
-                    values[index] = local_id
+                else:
+                    values[index] = local_id if values[index] is not None else field.absent
         return placed
 
     def _insert_halves(

@@ -4,17 +4,14 @@ Blocking; called from worker threads, any number of them. Everything that writes
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 from functools import partial
 
-from region_operator.errors import Refused
 from region_operator.replication.catalog import CATALOG, Entity
 from region_operator.replication.feed import (
     ApplyOutcome,
     EntityFinding,
     FeedPage,
     FeedRequest,
-    FeedRow,
     FetchedRows,
     FoldOutcome,
     Lag,
@@ -38,14 +35,12 @@ from region_operator.replication.store import (
 from region_operator.replication.store.connections import Address, Readers, Session
 from region_operator.replication.store.context import Outcome
 from region_operator.replication.store.intake import Item
+from region_operator.replication.store.pages import PIECE, Pages, as_outcome
 from region_operator.replication.store.parked import Parking
 from region_operator.replication.store.people import People
 from region_operator.replication.store.writer import Writer, add
 
 __all__ = ["Address", "Parking", "RegionStore"]
-
-PIECE = 200
-"""Rows of one transaction beside live writers (ENGINE 22)."""
 
 PATIENT_FOLDS = 10
 """Rows that a writer holds and that one fold waits for, a second each."""
@@ -157,8 +152,7 @@ class RegionStore(People):
 
     def fold(self, limit: int = PIECE) -> FoldOutcome:
         """Give committed, captured changes of at most ``limit`` rows their versions; never waits for an open writer."""
-        with self._readers.snapshot() as session:
-            keys = fold.captured(session, self._layout, limit)
+        keys = fold.captured(self._readers, self._layout, limit)
         if not keys:
             return FoldOutcome(head=self.head())
         outcome = self._writer.fold(keys)
@@ -179,8 +173,8 @@ class RegionStore(People):
         return outcome.head
 
     def head(self) -> int:
-        with self._readers.snapshot() as session:
-            return incarnations.head(session, self._layout)
+        (lane,) = self._readers.select(f"SELECT last_lsn FROM {self._layout.own('lane')} WHERE id = 1")
+        return int(lane[0])
 
     # Feed: for peers
 
@@ -223,33 +217,12 @@ class RegionStore(People):
             return incarnations.history(session, self._layout)
 
     def apply(self, source: int, page: FeedPage) -> ApplyOutcome:
-        """Join a page into this region; cursor and data commit together, in pieces of some 200 rows.
-
-        Raises:
-            Refused: ``ParkingFull``, as many rows of the source wait here as may, or ``CursorMoved``, the link stands
-                elsewhere than where the page was asked for; read it anew from there.
-        """
-        _check_source(source, page.source)
-        total = Outcome()
-        if page.rows:
-            with self._readers.snapshot() as session:
-                parked.check_room(session, self._layout, source, parking=self._writer.parking)
-        pieces = list(rows.chunks(page.rows, PIECE)) or [[]]
-        stands = page.asked
-        for number, piece in enumerate(pieces, start=1):
-            to = page.next if number == len(pieces) else replace(page.next, lsn=piece[-1].lsn)
-            part = replace(page, rows=tuple(piece), next=to, asked=stands)
-            self._collect(total, partial(self._apply_part, part=part))
-            stands = to if stands is not None else None
-        return _outcome(total, received=len(page.rows), cursor=page.next)
+        """Join a page into this region; cursor and data commit together; see ``Pages``."""
+        return Pages(self._writer, self._readers).apply(source, page)
 
     def apply_rows(self, source: int, rows_: FetchedRows) -> ApplyOutcome:
         """Join rows that were fetched by key; children that waited for them are tried again at once."""
-        _check_source(source, rows_.source)
-        total = Outcome()
-        for piece in rows.chunks(rows_.rows, PIECE):
-            self._collect(total, partial(self._apply_fetched, fetched=rows_, piece=piece))
-        return _outcome(total, received=len(rows_.rows), cursor=None)
+        return Pages(self._writer, self._readers).apply_rows(source, rows_)
 
     def drop_cursor(self, source: int) -> None:
         """Forget where the link from ``source`` stood; what it brought stays."""
@@ -259,7 +232,7 @@ class RegionStore(People):
         """Try parked rows whose time has come."""
         with self._readers.snapshot() as session:
             due = parked.due(session, self._layout, parking=self._writer.parking, limit=limit)
-        return _outcome(self._writer.retry(due), received=len(due), cursor=None)
+        return as_outcome(self._writer.retry(due), received=len(due), cursor=None)
 
     # Configuration
 
@@ -273,41 +246,5 @@ class RegionStore(People):
 
     # Inside
 
-    def _collect(self, total: Outcome, work: Callable[[Session], Outcome]) -> None:
-        outcome = self._writer.write(work)
-        add(total, outcome)
-        add(total, self._writer.retry(outcome.woken))
-
-    def _apply_part(self, session: Session, *, part: FeedPage) -> Outcome:
-        if part.asked is not None:
-            configuration.check_cursor(session, self._layout, part.source, expected=part.asked)
-        outcome = self._writer.apply(session, part.rows, source=part.source, incarnation=part.incarnation)
-        configuration.move_cursor(session, self._layout, part)
-        return outcome
-
-    def _apply_fetched(self, session: Session, *, fetched: FetchedRows, piece: Sequence[FeedRow]) -> Outcome:
-        outcome = self._writer.apply(session, piece, source=fetched.source, incarnation=fetched.incarnation)
-        # Whoever waited for these rows is tried again, also if the source has nothing new of them.
-        outcome.woken += parked.waiting_for(session, self._layout, [row.row_key for row in piece])
-        return outcome
-
     def _show_again(self, session: Session, *, keys: Sequence[RowKey]) -> Outcome:
         return self._writer.application(session).run([Item(row) for row in keys], {}, again=True)
-
-
-def _check_source(source: int, claimed: int) -> None:
-    if source != claimed:
-        raise Refused(reason="ForeignPage", message=f"region {source} sent what it calls changes of region {claimed}")
-
-
-def _outcome(total: Outcome, *, received: int, cursor: Cursor | None) -> ApplyOutcome:
-    return ApplyOutcome(
-        received=received,
-        changed=total.changed,
-        parked=sum(reason.name not in parked.VISIBLE for reason in total.parked.values()),
-        missing=tuple(dict.fromkeys(total.missing)),
-        opened_conflicts=total.opened_conflicts,
-        cursor=cursor,
-        restored=total.restored,
-        forged=sum(reason.name == parked.FORGED for reason in total.parked.values()),
-    )

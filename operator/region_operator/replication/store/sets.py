@@ -62,7 +62,7 @@ def presentable(session: Session, layout: Layout, table: Table, ids: Collection[
         found |= {
             int(row[0])
             for row in session.select(
-                f"SELECT t.{table.local_id} FROM {table.sql} t{_parents(layout, table)} "
+                f"SELECT t.{table.local_id} FROM {table.sql} t{parents_sql(layout, table)} "
                 f"WHERE t.{table.local_id} IN ({marks(piece)}) AND {' AND '.join(conditions)}",
                 piece,
             )
@@ -75,26 +75,37 @@ def read_values(session: Session, layout: Layout, table: Table, keys: Collection
 
     Only for keys that are in the key column, and tables all of whose references have a key.
     """
-    members = ", ".join(_travels(layout, table, field, column, as_number=True) for field, column in columns(table))
-    shape = [(field.name, len(field.columns)) for field in table.entity.fields]
+    fields = fields_of(table)
     found: dict[str, dict[str, Value]] = {}
     for piece in chunks(keys):
         wanted = frozenset(piece)
         for local_id, key, texts in session.select(
-            f"SELECT t.{table.local_id}, t.{table.key_column}, JSON_ARRAY({members}) "
-            f"FROM {table.sql} t{_parents(layout, table)} "
+            f"SELECT t.{table.local_id}, t.{table.key_column}, {values_sql(layout, table)} "
+            f"FROM {table.sql} t{parents_sql(layout, table)} "
             f"WHERE t.{table.key_column} IN ({marks(piece)}) AND NOT {table.exclusion('t')}",
             piece,
         ):
             if key in wanted and int(local_id) not in table.well_known.values():
-                found[str(key)] = _by_field(json.loads(texts), shape)
+                found[str(key)] = by_field(fields, json.loads(texts))
     return found
 
 
-def _by_field(values: Sequence[Scalar], shape: Iterable[tuple[str, int]]) -> dict[str, Value]:
+def values_sql(layout: Layout, table: Table) -> str:
+    """SQL of what travels of a row ``t`` joined with ``parents_sql``: a JSON array in the order of the columns."""
+    members = (_travels(layout, table, field, column, as_number=True) for field, column in columns(table))
+    return f"JSON_ARRAY({', '.join(members)})"
+
+
+def fields_of(table: Table) -> tuple[tuple[str, int], ...]:
+    """The fields in the order of the columns, each with their number."""
+    return tuple((field.name, len(field.columns)) for field in table.entity.fields)
+
+
+def by_field(fields: Iterable[tuple[str, int]], values: Sequence[Scalar]) -> dict[str, Value]:
+    """Values in the order of the columns, by field."""
     found: dict[str, Value] = {}
     at = 0
-    for name, count in shape:
+    for name, count in fields:
         found[name] = values[at] if count == 1 else tuple(values[at : at + count])
         at += count
     return found
@@ -117,7 +128,7 @@ def differences(
         for local_id, names in session.select(
             f"SELECT t.{table.local_id}, CONCAT_WS(',', {', '.join(compared)}) AS differs "
             f"FROM {source(placed)} STRAIGHT_JOIN {table.sql} t ON t.{table.local_id} = r.id"
-            f"{_parents(layout, table)} HAVING differs <> ''",
+            f"{parents_sql(layout, table)} HAVING differs <> ''",
             (document,),
         ):
             found[int(local_id)] = frozenset(str(names).split(","))
@@ -154,7 +165,7 @@ def namesakes(session: Session, layout: Layout, table: Table, ids: Collection[in
     for unique in table.entity.unique:
         if unique.indexed:
             continue
-        condition = _same_name(layout, table, unique)
+        condition = same_name_sql(layout, table, unique)
         for piece in chunks(sorted(ids)):
             found |= {
                 int(row[0])
@@ -167,7 +178,7 @@ def namesakes(session: Session, layout: Layout, table: Table, ids: Collection[in
     return found
 
 
-def _same_name(layout: Layout, table: Table, unique: Unique) -> str:
+def same_name_sql(layout: Layout, table: Table, unique: Unique) -> str:
     """Joins from ``t`` to its namesakes ``o``, found by their text alone.
 
     References and `removed` stand in expressions, which open no index: statistics of a table that is being filled make
@@ -199,7 +210,8 @@ def columns(table: Table) -> list[tuple[Field, Column]]:
     return [(field, column) for field in table.entity.fields for column in field.columns]
 
 
-def _parents(layout: Layout, table: Table) -> str:
+def parents_sql(layout: Layout, table: Table) -> str:
+    """Joins of a row ``t`` to the rows that it refers to."""
     joins = ""
     for number, field in enumerate(table.references):
         assert field.reference is not None

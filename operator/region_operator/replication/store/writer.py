@@ -7,11 +7,12 @@ from typing import TypeVar
 
 from region_operator.errors import InvalidInput
 from region_operator.replication.catalog import Entity
-from region_operator.replication.feed import FeedRow, RowKey
+from region_operator.replication.feed import BulkRows, FeedRow, RowKey
 from region_operator.replication.model.identity import adopt, clash_winner
 from region_operator.replication.model.rules import UniqueClash
 from region_operator.replication.store import compatibility, incarnations, intake, settling, versions
 from region_operator.replication.store.apply import Application
+from region_operator.replication.store.bulk_apply import BulkApplication
 from region_operator.replication.store.connections import Address, Lane, Session
 from region_operator.replication.store.context import Context, Outcome, Rules
 from region_operator.replication.store.incarnations import Mint, Tenure
@@ -99,6 +100,13 @@ class Writer:
             return outcome
         items, refused = intake.take_in(self.layout, rest)
         return Application(session, context, outcome).run(items, refused)
+
+    def apply_bulk(
+        self, session: Session, pages: Sequence[BulkRows], *, source: int, incarnation: str
+    ) -> tuple[Outcome, list[BulkRows]]:
+        """Apply rows that nobody has to look at; returns also those that somebody has to."""
+        context, outcome = self.context(session, source=source, incarnation=incarnation), Outcome()
+        return outcome, BulkApplication(session, context, outcome).run(pages)
 
     def retry(self, waiting: Sequence[Waiting]) -> Outcome:
         """Try parked rows again, each in a transaction of its own, settle clashes, and what becomes visible by that."""

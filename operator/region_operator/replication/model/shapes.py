@@ -1,0 +1,76 @@
+"""What the states of many rows have in common, so that it travels, is checked and is stored once.
+
+States of one life differ in little: the row's key and, of rows older than capture, the name of their content. What is
+left when both are taken out is a *shape*; a first copy of a million rows has a handful. A row is then its key, its
+genesis and the number of its shape, and its state is put together where it is stored.
+
+    {"v":1,"e":"user","k":"| key |","a":["g| genesis |"],"b":[1,0,"| key |"],"s":[[0,1]],"r":{"email":[[1,0,null]]}}
+"""
+
+import re
+from collections.abc import Collection
+from dataclasses import dataclass
+from typing import Final
+
+from region_operator.replication.model import plain
+from region_operator.replication.model.plain import Plain
+from region_operator.replication.model.vectors import GENESIS_PREFIX
+
+KEY_EXCEPTIONS: Final = "[^A-Za-z0-9._:-]"
+"""No key with one of these goes into a shape: it could be taken for JSON, or change between character sets."""
+
+GENESIS_EXCEPTIONS: Final = "[^0-9a-f]"
+GENESIS_LENGTH: Final = 16
+_NO_KEY: Final = re.compile(KEY_EXCEPTIONS)
+_NO_GENESIS: Final = re.compile(GENESIS_EXCEPTIONS)
+_MARK: Final = f'"{GENESIS_PREFIX}'
+_SAMPLES: Final = (("a", "0" * GENESIS_LENGTH), ("b", "f" * GENESIS_LENGTH))
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """The pieces of a stripped plain state around key, genesis (if it has one) and key again."""
+
+    before: str
+    actors: str
+    after: str
+    rest: str
+    has_genesis: bool
+
+    def text(self, *, key: str, genesis: str) -> str:
+        return f"{self.before}{key}{self.actors}{genesis}{self.after}{key}{self.rest}"
+
+
+def split(text: str, *, key: str) -> tuple[Shape, str] | None:
+    """Return shape and genesis of a stripped state; None if it cannot be split so."""
+    pieces = text.split(f'"{key}"')
+    if len(pieces) != 3 or _NO_KEY.search(key):
+        return None
+    before, middle, rest = pieces
+    at = middle.rfind(_MARK)
+    if at < 0:
+        return Shape(f'{before}"', f'"{middle}"', "", f'"{rest}', has_genesis=False), ""
+    at += len(_MARK)
+    genesis = middle[at : at + GENESIS_LENGTH]
+    shape = Shape(f'{before}"', f'"{middle[:at]}', f'{middle[at + GENESIS_LENGTH :]}"', f'"{rest}', has_genesis=True)
+    return (shape, genesis) if len(genesis) == GENESIS_LENGTH and not _NO_GENESIS.search(genesis) else None
+
+
+def check(shape: Shape, *, entity: str, fields: Collection[str]) -> Plain | None:
+    """Return a state of this shape, to be judged for all of them; None if it does not make plain states of ``entity``.
+
+    Two samples prove it: what is common to both is the shape's, and key and genesis stand where they belong.
+    """
+    states = []
+    for key, genesis in _SAMPLES:
+        text = shape.text(key=key, genesis=genesis if shape.has_genesis else "")
+        state = plain.parse(text)
+        if state is None or plain.encode(state) != text:
+            return None
+        if (state.entity, state.key, state.born[2]) != (entity, key, key) or state.registers.keys() != set(fields):
+            return None
+        own = [actor for actor in state.actors if actor.startswith(GENESIS_PREFIX)]
+        if own != ([f"{GENESIS_PREFIX}{genesis}"] if shape.has_genesis else []):
+            return None
+        states.append(state)
+    return states[0]

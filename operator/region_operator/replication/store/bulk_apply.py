@@ -1,0 +1,303 @@
+"""Rows of a first copy, from the text of a page into the tables without an agent looking at one of them.
+
+The database checks what an agent checks elsewhere: by its own constraints, by conditions whose misses are not written,
+by a comparison of names. What is known here, lacks a parent or cannot be written is left, to go the other ways.
+"""
+
+import json
+from collections.abc import Sequence
+from dataclasses import replace
+
+import pymysql
+
+from region_operator.errors import InvalidInput
+from region_operator.naming import quote_identifier
+from region_operator.replication.catalog import Unique
+from region_operator.replication.feed import BulkRows, FeedRow, RowKey
+from region_operator.replication.model import plain, shapes
+from region_operator.replication.model.origin import MOST_WRITES_AT_ONCE
+from region_operator.replication.model.shapes import GENESIS_EXCEPTIONS, GENESIS_LENGTH, KEY_EXCEPTIONS, Shape
+from region_operator.replication.store import bulk_tables, incarnations, parked, sets
+from region_operator.replication.store.bulk_tables import BulkTable
+from region_operator.replication.store.connections import DOCUMENT, Session, is_deadlock, is_gone
+from region_operator.replication.store.context import Context, Outcome
+from region_operator.replication.store.documents import NUMBER, TEXT, source
+from region_operator.replication.store.layout import Table
+from region_operator.replication.store.rows import marks
+from region_operator.replication.store.schema import KEY_LENGTH
+
+LINES = 2000
+"""Rows that one statement writes."""
+
+_IS_GENESIS = f"LENGTH(r.g) = {GENESIS_LENGTH} AND r.g NOT REGEXP '{GENESIS_EXCEPTIONS}'"
+_NO_GENESIS = "r.g = ''"
+_TIME = "^[0-9]{4}-[0-9]{2}-[0-9]{2} [0-9]{2}:[0-9]{2}:[0-9]{2}$"
+
+
+class _NotPlain(Exception):
+    """Some rows take a closer look; rolls back to the savepoint."""
+
+
+class BulkApplication:
+    """One transaction's text; what is done is counted into ``outcome``. Holds the lane."""
+
+    def __init__(self, session: Session, context: Context, outcome: Outcome) -> None:
+        self._session, self._context, self._outcome = session, context, outcome
+        self._layout = context.layout
+
+    def run(self, pages: Sequence[BulkRows]) -> list[BulkRows]:
+        """Write rows, parents first; returns those that take a closer look."""
+        left = []
+        for rows in sorted(pages, key=lambda rows: self._layout.depth(rows.entity) if self._is_known(rows) else -1):
+            table = self._check(rows) if self._is_known(rows) else None
+            lines = rows.text.split(b"\n")
+            if table is not None:
+                pieces = (lines[start : start + LINES] for start in range(0, len(lines), LINES))
+                lines = [line for piece in pieces for line in self._take(table, rows.shapes, piece)]
+            if lines:
+                left.append(replace(rows, count=len(lines), text=b"\n".join(lines)))
+        if self._outcome.changed:
+            incarnations.witness(self._session, self._layout, lsn=self._outcome.head)
+        return left
+
+    def _is_known(self, rows: BulkRows) -> bool:
+        return rows.entity in self._layout.tables
+
+    def _check(self, rows: BulkRows) -> BulkTable | None:
+        """What holds for all rows of an entity: rules, columns, and that their states are plain and nobody's lie."""
+        table, rules = self._layout.tables[rows.entity], self._context.rules[rows.entity]
+        found = bulk_tables.find(self._session, self._layout, table)
+        if rows.fields != sets.fields_of(table) or rules.accept_from is not None or not rules.synced:
+            return None
+        for shape in rows.shapes:
+            state = shapes.check(shape, entity=rows.entity, fields=table.entity.field_names)
+            if state is None or state.vector.get(self._context.tenure.actor, 0):
+                return None
+            if state.highest() > MOST_WRITES_AT_ONCE:
+                return None
+        return found
+
+    def _take(self, bulk: BulkTable, found: Sequence[Shape], lines: list[bytes]) -> list[bytes]:
+        """Write some lines; returns what is left of them."""
+        left = self._take_new(bulk, found, lines)
+        if left is not None:
+            return left
+        places = self._known(bulk, lines)
+        new = [line for place, line in enumerate(lines, start=1) if place not in places]
+        left = self._take_new(bulk, found, new) if places and new else new
+        return [*(lines[place - 1] for place in sorted(places)), *(new if left is None else left)]
+
+    def _take_new(self, bulk: BulkTable, found: Sequence[Shape], lines: list[bytes]) -> list[bytes] | None:
+        """Write lines none of which is known here; None if one is after all, or the database refuses one."""
+        self._send(lines)
+        try:
+            with self._session.savepoint():
+                missed = self._insert(bulk, count=len(lines))
+                if missed:
+                    written = [line for place, line in enumerate(lines, start=1) if place not in missed]
+                    self._send(written)
+                count = len(lines) - len(missed)
+                if count and (self._number(bulk, found) != count or not self._is_alone(bulk, count=count)):
+                    raise _NotPlain
+        except _NotPlain:
+            return lines
+        except pymysql.Error as error:
+            if is_deadlock(error) or is_gone(error):
+                raise
+            return None
+        self._outcome.changed += count
+        if count:
+            self._wake(bulk.table, lines)
+        return [lines[place - 1] for place in sorted(missed)]
+
+    def _send(self, lines: Sequence[bytes]) -> None:
+        self._session.set_document(b"[" + b",".join(lines) + b"]")
+
+    def _known(self, bulk: BulkTable, lines: Sequence[bytes]) -> set[int]:
+        """The places of lines whose keys are here already."""
+        table = bulk.table
+        self._send(lines)
+        own, same = self._layout.own("row_version"), "v.entity_key = CONVERT(r.k USING utf8mb4) COLLATE utf8mb4_bin"
+        found = [
+            *self._session.select(
+                f"SELECT STRAIGHT_JOIN r.n FROM {_source(bulk, 'k')} JOIN {own} v ON v.entity = %s AND {same}",
+                (table.entity.name,),
+            ),
+            *self._session.select(
+                f"SELECT STRAIGHT_JOIN r.n FROM {_source(bulk, 'k')} JOIN {table.sql} t ON t.{table.key_column} = r.k"
+            ),
+        ]
+        return {int(row[0]) for row in found}
+
+    def _is_alone(self, bulk: BulkTable, *, count: int) -> bool:
+        return not (self._has_namesakes(bulk, count=count) or self._is_captured(bulk))
+
+    def _has_namesakes(self, bulk: BulkTable, *, count: int) -> bool:
+        table = bulk.table
+        for unique in table.entity.unique:
+            if unique.indexed or self._is_each_name_once(bulk, unique, count=count):
+                continue
+            taken = self._session.one(
+                f"SELECT STRAIGHT_JOIN 1 FROM {_source(bulk, 'k')} JOIN {table.sql} t ON t.{table.key_column} = r.k "
+                f"{sets.same_name_sql(self._layout, table, unique)} LIMIT 1"
+            )
+            if taken is not None:
+                return True
+        return False
+
+    def _is_each_name_once(self, bulk: BulkTable, unique: Unique, *, count: int) -> bool:
+        """The usual case, told from one index alone: no other row has one of these texts as a part of its name."""
+        table = bulk.table
+        texts = [name for name in unique.columns if "." not in name and table.entity.field(name).reference is None]
+        if not texts:
+            return False
+        name = texts[0]
+        value = bulk_tables.as_key(f"r.{_name(table, name)}", bulk.collations[name])
+        found = self._session.one(
+            f"SELECT STRAIGHT_JOIN COUNT(*) FROM {_source(bulk, _name(table, name))} "
+            f"LEFT JOIN {table.sql} o ON o.{quote_identifier(name)} = {value}"
+        )
+        return found is not None and int(found[0]) == count
+
+    def _is_captured(self, bulk: BulkTable) -> bool:
+        """Tell whether somebody wrote one of the rows here, and took it away again, without a version yet."""
+        dirty, name = self._layout.own("dirty"), bulk.table.entity.name
+        if self._session.one(f"SELECT 1 FROM {dirty} WHERE entity = %s LIMIT 1", (name,)) is None:
+            return False
+        same = "d.entity_key = CONVERT(r.k USING utf8mb4) COLLATE utf8mb4_bin"
+        found = self._session.one(
+            f"SELECT STRAIGHT_JOIN 1 FROM {_source(bulk, 'k')} JOIN {dirty} d ON d.entity = %s AND {same} LIMIT 1",
+            (name,),
+        )
+        return found is not None
+
+    def _insert(self, bulk: BulkTable, *, count: int) -> set[int]:
+        """Insert the business rows; returns the places of those that miss a condition.
+
+        Parents are kept from going, and those that a writer holds are not waited for, but missed.
+        """
+        table = bulk.table
+        values, joins, conditions = [], "", [f"r.k <> '' AND r.k NOT REGEXP '{KEY_EXCEPTIONS}'"]
+        references = {field.name: number for number, field in enumerate(table.references)}
+        for index, (field, column) in enumerate(sets.columns(table)):
+            value = f"r.c{index}"
+            if field.reference is not None:
+                parent, number = self._layout.tables[field.reference], references[field.name]
+                joins += _join(parent, bulk, field.name, number)
+                value = _parent(parent, bulk, field.name, number)
+                # Reads a column that is in no index, so that the row itself is locked, as the foreign key will want it.
+                conditions.append(f"LENGTH(IFNULL(p{number}.{quote_identifier(parent.entity.columns[0])}, '')) >= 0")
+                conditions.append(f"(r.c{index} IS NULL OR {value} IS NOT NULL)")
+                if field.absent is not None:
+                    value = f"IFNULL({value}, {int(field.absent)})"
+            if not column.nullable:
+                conditions.append(f"{value} IS NOT NULL")
+            if column.kind == "datetime":
+                conditions.append(f"(r.c{index} IS NULL OR r.c{index} REGEXP '{_TIME}')")
+            if column.name == table.entity.removed:
+                conditions.append(f"r.c{index} IS NULL")
+            values.append(value)
+        fixed = list(table.well_known)
+        if fixed:
+            conditions.append(f"r.k NOT IN ({marks(fixed)})")
+        names = ", ".join([table.key_column, *map(quote_identifier, table.entity.columns)])
+        written = self._session.execute(
+            f"INSERT INTO {table.sql} ({names}) SELECT STRAIGHT_JOIN r.k, {', '.join(values)} "
+            f"FROM {_source(bulk)}{joins} WHERE {' AND '.join(conditions)} LOCK IN SHARE MODE SKIP LOCKED",
+            fixed,
+        )
+        if written == count:
+            return set()
+        missed = self._session.select(
+            f"SELECT STRAIGHT_JOIN r.n FROM {_source(bulk, 'k')} LEFT JOIN {table.sql} t ON t.{table.key_column} = r.k "
+            f"WHERE t.{table.local_id} IS NULL"
+        )
+        return {int(row[0]) for row in missed}
+
+    def _number(self, bulk: BulkTable, found: Sequence[Shape]) -> int:
+        """Give the rows their versions, in the order in which they came; the lane's row stays locked until commit."""
+        layout, context = self._layout, self._context
+        lane = self._session.one(f"SELECT last_lsn FROM {layout.own('lane')} WHERE id = 1 FOR UPDATE")
+        assert lane is not None
+        states, fits, pieces = "", "", list[str]()
+        for number, shape in enumerate(found):
+            states += f" WHEN {number} THEN CONCAT(%s, r.k, %s, r.g, %s, r.k, %s)"
+            fits += f" WHEN {number} THEN {_IS_GENESIS if shape.has_genesis else _NO_GENESIS}"
+            pieces += [shape.before, shape.actors, shape.after, shape.rest]
+        written = self._session.execute(
+            f"INSERT INTO {layout.own('row_version')} (entity, entity_key, lsn, complete, state, alive, from_region, "
+            f"from_incarnation, from_lsn, changed_at) SELECT %s, r.k, %s + r.n, 0, CASE r.shape{states} END, 1, %s, "
+            f"%s, r.lsn, UTC_TIMESTAMP(6) FROM {_source(bulk, 'k', 'lsn', 'g', 'shape')} WHERE CASE r.shape{fits} END",
+            (bulk.table.entity.name, lane[0], *pieces, context.source, context.incarnation),
+        )
+        self._outcome.head = int(lane[0]) + written
+        self._session.execute(f"UPDATE {layout.own('lane')} SET last_lsn = %s WHERE id = 1", (self._outcome.head,))
+        return written
+
+    def _wake(self, table: Table, lines: Sequence[bytes]) -> None:
+        if self._session.one(f"SELECT 1 FROM {self._layout.own('parked')} LIMIT 1") is None:
+            return
+        keys = [RowKey(table.entity.name, json.loads(line)[0]) for line in lines]
+        self._outcome.shown += keys
+        self._outcome.woken += parked.waiting_for(self._session, self._layout, keys)
+
+
+def as_rows(pages: Sequence[BulkRows]) -> list[FeedRow]:
+    """The rows of a text as rows like any others, values in their states.
+
+    Raises:
+        InvalidInput: the text is not what it should be.
+    """
+    found = []
+    try:
+        for rows in pages:
+            for line in rows.text.split(b"\n"):
+                key, lsn, genesis, shape, *values = json.loads(line)
+                text = rows.shapes[shape].text(key=key, genesis=genesis)
+                found.append(
+                    FeedRow(int(lsn), rows.entity, str(key), plain.fill(text, sets.by_field(rows.fields, values)))
+                )
+    except (ValueError, TypeError, KeyError, IndexError, AttributeError, RecursionError) as error:
+        raise InvalidInput(
+            field="page",
+            problem=f"a row that came by the bulk cannot be read ({type(error).__name__})",
+            remedy="compare the versions of both agents",
+            reason="PeerRefused",
+        ) from error
+    return found
+
+
+def _source(bulk: BulkTable, *only: str) -> str:
+    """The page's rows ``r``, or these columns of them: keys in the collations of what they are looked up in."""
+    table = bulk.table
+    placed = [("k", _key_type(bulk.key)), ("lsn", NUMBER), ("g", TEXT), ("shape", NUMBER)]
+    for index, (field, column) in enumerate(sets.columns(table)):
+        kind = NUMBER if column.kind in ("int", "bool") else TEXT
+        placed.append((f"c{index}", _key_type(bulk.parents[field.name]) if field.reference is not None else kind))
+    return source(placed, document=DOCUMENT, numbered="n", only=only or None)
+
+
+def _key_type(collation: str) -> str:
+    return f"VARCHAR({KEY_LENGTH}) CHARACTER SET {bulk_tables.character_set(collation)} COLLATE {collation}"
+
+
+def _name(table: Table, field: str) -> str:
+    return f"c{table.entity.columns.index(field)}"
+
+
+def _join(parent: Table, bulk: BulkTable, field: str, number: int) -> str:
+    alias, key = f"p{number}", f"r.{_name(bulk.table, field)}"
+    return (
+        f" LEFT JOIN {parent.sql} {alias} ON {alias}.{parent.key_column} = {key} "
+        f"AND BINARY {alias}.{parent.key_column} = BINARY {key} AND NOT {parent.exclusion(alias)}"
+    )
+
+
+def _parent(parent: Table, bulk: BulkTable, field: str, number: int) -> str:
+    """SQL of the local id of the row that a row of the page refers to."""
+    own = f"p{number}.{parent.local_id}"
+    if not parent.well_known:
+        return own
+    fixed = ", ".join(str(local_id) for local_id in parent.well_known.values())
+    cases = " ".join(f"WHEN '{key}' THEN {local_id}" for key, local_id in sorted(parent.well_known.items()))
+    return f"(CASE r.{_name(bulk.table, field)} {cases} ELSE IF({own} IN ({fixed}), NULL, {own}) END)"

@@ -1,0 +1,93 @@
+"""Which entities' rows may travel as text that databases read: those whose columns give back exactly what they get."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from region_operator.replication.catalog import Column, Field
+from region_operator.replication.store.connections import Session
+from region_operator.replication.store.layout import Layout, Table
+from region_operator.replication.store.sets import columns
+
+LONGEST_TEXT: Final = 1024
+"""Characters; longer columns could make a page of some thousand rows too large for memory."""
+
+_EXACT: Final = {
+    "str": frozenset({"varchar", "text", "mediumtext", "longtext"}),  # not char, which cuts spaces off
+    "int": frozenset({"tinyint", "smallint", "mediumint", "int", "bigint"}),
+    "bool": frozenset({"tinyint", "smallint", "mediumint", "int", "bigint"}),
+    "datetime": frozenset({"datetime", "timestamp"}),
+    "decimal": frozenset[str](),  # rounds
+}
+
+
+@dataclass(frozen=True)
+class BulkTable:
+    """A table that is fit.
+
+    Attributes:
+        key_column: what its rows are named by.
+        collations: of its text columns.
+        parents: collations of the parents' key columns, by field.
+    """
+
+    table: Table
+    key_column: str
+    collations: Mapping[str, str]
+    parents: Mapping[str, str]
+
+    @property
+    def key(self) -> str:
+        """Collation of the key column."""
+        return self.collations[self.key_column]
+
+
+def find(session: Session, layout: Layout, table: Table) -> BulkTable | None:
+    """Return the table if its rows may travel as text, into it and out of it."""
+    entity = table.entity
+    key, parents = entity.key_column, [layout.tables[str(field.reference)] for field in table.references]
+    if key is None or not entity.is_uniform or entity.tree is not None:
+        return None
+    if any(field.deferred for field in table.references) or any(p.entity.key_column is None for p in parents):
+        return None
+    if any(column.kind == "str" and not _is_short(field, column) for field, column in columns(table)):
+        return None
+    found = _columns(session, layout, table)
+    for field, column in columns(table):
+        kind = "int" if field.reference is not None else column.kind
+        data_type, fraction, _ = found.get(column.name, ("", 0, ""))
+        if data_type not in _EXACT[kind] or fraction:
+            return None
+    keys = {field.name: _key_collation(session, layout, field) for field in table.references}
+    return BulkTable(table, key, {name: collation for name, (_, _, collation) in found.items()}, keys)
+
+
+def as_key(expression: str, collation: str) -> str:
+    """SQL of a key in the collation of a key column, so that its index is opened and nothing is scanned."""
+    return f"CONVERT({expression} USING {character_set(collation)}) COLLATE {collation}"
+
+
+def character_set(collation: str) -> str:
+    return collation.partition("_")[0]
+
+
+def _is_short(field: Field, column: Column) -> bool:
+    return field.reference is not None or (column.max_length is not None and column.max_length <= LONGEST_TEXT)
+
+
+def _key_collation(session: Session, layout: Layout, field: Field) -> str:
+    assert field.reference is not None
+    parent = layout.tables[field.reference]
+    return _columns(session, layout, parent)[str(parent.entity.key_column)][2]
+
+
+def _columns(session: Session, layout: Layout, table: Table) -> dict[str, tuple[str, int, str]]:
+    """Type, digits of a second's fraction and collation of each column."""
+    return {
+        str(name): (str(data_type).lower(), int(fraction or 0), str(collation or ""))
+        for name, data_type, fraction, collation in session.select(
+            "SELECT column_name, data_type, datetime_precision, collation_name FROM information_schema.columns "
+            "WHERE table_schema = %s AND table_name = %s",
+            (layout.business.strip("`"), table.entity.table),
+        )
+    }

@@ -1,0 +1,123 @@
+"""A page of a peer's changes in transactions: by the bulk what nobody has to look at, else some 200 rows at a time."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from functools import partial
+
+from region_operator.errors import Refused
+from region_operator.replication.feed import ApplyOutcome, BulkRows, FeedPage, FeedRow, FetchedRows
+from region_operator.replication.model.lag import Cursor
+from region_operator.replication.store import configuration, parked, rows
+from region_operator.replication.store.bulk_apply import as_rows
+from region_operator.replication.store.connections import Readers, Session
+from region_operator.replication.store.context import Outcome
+from region_operator.replication.store.writer import Writer, add
+
+PIECE = 200
+"""Rows of one transaction beside live writers (ENGINE 22)."""
+
+
+class Pages:
+    """Applies what a link brings."""
+
+    def __init__(self, writer: Writer, readers: Readers) -> None:
+        self._writer, self._readers = writer, readers
+
+    def apply(self, source: int, page: FeedPage) -> ApplyOutcome:
+        """Join a page into this region; cursor and data commit together, in pieces of some 200 rows.
+
+        Raises:
+            Refused: ``ParkingFull``, as many rows of the source wait here as may, or ``CursorMoved``, the link stands
+                elsewhere than where the page was asked for; read it anew from there.
+        """
+        _check_source(source, page.source)
+        total = Outcome()
+        if page.count:
+            with self._readers.snapshot() as session:
+                parked.check_room(session, self._writer.layout, source, parking=self._writer.parking)
+        if not page.bulk:
+            self._apply_parts(page, total)
+            return as_outcome(total, received=page.count, cursor=page.next)
+        # Parents that do not go by the bulk (domains) first; the cursor moves when the whole page is here.
+        self._apply_parts(page, total, move=False)
+        left = self._apply_bulk(page, total)
+        if left:
+            rest = tuple(sorted(as_rows(left), key=lambda row: row.lsn))
+            self._apply_parts(replace(page, rows=rest, bulk=()), total)
+        refused = 2 * sum(rows_.count for rows_ in left) > sum(rows_.count for rows_ in page.bulk)
+        return replace(as_outcome(total, received=page.count, cursor=page.next), refused_bulk=refused)
+
+    def apply_rows(self, source: int, rows_: FetchedRows) -> ApplyOutcome:
+        """Join rows that were fetched by key; children that waited for them are tried again at once."""
+        _check_source(source, rows_.source)
+        total = Outcome()
+        for piece in rows.chunks(rows_.rows, PIECE):
+            self._collect(total, partial(self._apply_fetched, fetched=rows_, piece=piece))
+        return as_outcome(total, received=len(rows_.rows), cursor=None)
+
+    def _apply_parts(self, page: FeedPage, total: Outcome, *, move: bool = True) -> None:
+        """Apply the rows of a page in transactions of their own, which move the cursor along."""
+        stands = page.asked
+        pieces = list(rows.chunks(page.rows, PIECE)) or ([[]] if move else [])
+        for number, piece in enumerate(pieces, start=1):
+            to = page.next if number == len(pieces) else replace(page.next, lsn=piece[-1].lsn)
+            part = replace(page, rows=tuple(piece), next=to, asked=stands)
+            self._collect(total, partial(self._apply_part, part=part, move=move))
+            stands = to if stands is not None and move else stands
+
+    def _apply_part(self, session: Session, *, part: FeedPage, move: bool) -> Outcome:
+        self._check_cursor(session, part)
+        outcome = self._writer.apply(session, part.rows, source=part.source, incarnation=part.incarnation)
+        if move:
+            configuration.move_cursor(session, self._writer.layout, part)
+        return outcome
+
+    def _apply_bulk(self, page: FeedPage, total: Outcome) -> list[BulkRows]:
+        """Apply what came by the bulk, with the cursor if that is all; returns the rows that are left."""
+        left: list[BulkRows] = []
+
+        def work(session: Session) -> Outcome:
+            self._check_cursor(session, page)
+            outcome, left[:] = self._writer.apply_bulk(
+                session, page.bulk, source=page.source, incarnation=page.incarnation
+            )
+            if not left:
+                configuration.move_cursor(session, self._writer.layout, page)
+            return outcome
+
+        self._collect(total, work)
+        return left
+
+    def _check_cursor(self, session: Session, page: FeedPage) -> None:
+        if page.asked is not None:
+            configuration.check_cursor(session, self._writer.layout, page.source, expected=page.asked)
+
+    def _apply_fetched(self, session: Session, *, fetched: FetchedRows, piece: Sequence[FeedRow]) -> Outcome:
+        outcome = self._writer.apply(session, piece, source=fetched.source, incarnation=fetched.incarnation)
+        # Whoever waited for these rows is tried again, also if the source has nothing new of them.
+        outcome.woken += parked.waiting_for(session, self._writer.layout, [row.row_key for row in piece])
+        return outcome
+
+    def _collect(self, total: Outcome, work: Callable[[Session], Outcome]) -> None:
+        outcome = self._writer.write(work)
+        add(total, outcome)
+        add(total, self._writer.retry(outcome.woken))
+
+
+def _check_source(source: int, claimed: int) -> None:
+    if source != claimed:
+        raise Refused(reason="ForeignPage", message=f"region {source} sent what it calls changes of region {claimed}")
+
+
+def as_outcome(total: Outcome, *, received: int, cursor: Cursor | None) -> ApplyOutcome:
+    """What a link is told of transactions."""
+    return ApplyOutcome(
+        received=received,
+        changed=total.changed,
+        parked=sum(reason.name not in parked.VISIBLE for reason in total.parked.values()),
+        missing=tuple(dict.fromkeys(total.missing)),
+        opened_conflicts=total.opened_conflicts,
+        cursor=cursor,
+        restored=total.restored,
+        forged=sum(reason.name == parked.FORGED for reason in total.parked.values()),
+    )

@@ -1,0 +1,78 @@
+"""Shapes say of many states what each says of itself, and nobody can put anything else into one."""
+
+import json
+from dataclasses import replace
+
+import pytest
+
+from region_operator.replication.model import actor_of, encode, genesis, local_write, plain, shapes
+from region_operator.replication.model.shapes import Shape
+
+ACTOR, OTHER = actor_of(1, "a" * 16), actor_of(2, "b" * 16)
+FIELDS = ("email", "name")
+
+
+def stripped(text: str) -> str:
+    return plain.encode(plain.parse(text))  # type: ignore[arg-type]
+
+
+def states(key: str) -> dict[str, str]:
+    old = genesis(entity="user", key=key, values={"email": "e", "name": "n"}, deleted=False)
+    new = local_write(None, entity="user", key=key, actor=ACTOR, changes={"email": "e", "name": "n"})
+    changed = local_write(old, entity="user", key=key, actor=OTHER, changes={"name": "m"})
+    return {name: stripped(encode(state)) for name, state in {"old": old, "new": new, "changed": changed}.items()}
+
+
+@pytest.mark.parametrize("life", ["old", "new", "changed"])
+def test_a_state_is_its_shape_with_key_and_genesis(life: str) -> None:
+    found = []
+    for key in ("0f8fad5b-d9cb-469f-a165-70867728950e", "7"):
+        split = shapes.split(states(key)[life], key=key)
+        assert split is not None
+        shape, name = split
+        assert shape.text(key=key, genesis=name) == states(key)[life]
+        assert shape.has_genesis == (life != "new")
+        assert shapes.check(shape, entity="user", fields=FIELDS) is not None
+        found.append(shape)
+    assert found[0] == found[1]
+
+
+@pytest.mark.parametrize("key", ['quote"', "back\\slash", "space here", "ü", "line\n"])
+def test_a_key_that_could_be_mistaken_is_left_to_the_ordinary_way(key: str) -> None:
+    state = local_write(None, entity="user", key=key, actor=ACTOR, changes={"name": "n"})
+    assert shapes.split(stripped(encode(state)), key=key) is None
+
+
+def test_a_key_that_is_also_the_name_of_something_else_is_left_to_the_ordinary_way() -> None:
+    for key in ("user", "name", "v"):
+        assert shapes.split(states(key)["old"], key=key) is None or shapes.check(
+            shapes.split(states(key)["old"], key=key)[0],  # type: ignore[index]
+            entity="user",
+            fields=FIELDS,
+        )
+
+
+def shape_of(life: str) -> Shape:
+    found = shapes.split(states("k-1")[life], key="k-1")
+    assert found is not None
+    return found[0]
+
+
+@pytest.mark.parametrize(
+    "forged",
+    [
+        replace(shape_of("new"), before=shape_of("new").before.replace("user", "account")),
+        replace(shape_of("new"), before=shape_of("new").before + 'x","k":"'),
+        replace(shape_of("new"), rest=shape_of("new").rest.replace("null", '"a value"', 1)),
+        replace(shape_of("new"), rest=shape_of("new").rest.replace("email", "other")),
+        replace(shape_of("new"), rest=shape_of("new").rest.replace("[[1,0,", "[[9,0,", 1)),
+        replace(shape_of("new"), rest=shape_of("new").rest + ","),
+        replace(shape_of("new"), has_genesis=True),
+        replace(shape_of("old"), has_genesis=False),
+        replace(shape_of("old"), actors=shape_of("old").actors.replace('["g', '["gffffffffffffffff","g')),
+        Shape(states("k-1")["new"], "", "", "", has_genesis=False),
+        Shape(json.dumps([]), "", "", "", has_genesis=False),
+    ],
+)
+def test_what_does_not_make_plain_states_of_the_entity_is_refused(forged: Shape) -> None:
+    assert shapes.check(forged, entity="user", fields=FIELDS) is None
