@@ -152,8 +152,6 @@ class MariaDBServer:
         places = [f"--datadir={self.directory / 'data'}", f"--tmpdir={temporary}", f"--user={getpass.getuser()}"]
         if server_only:
             places += [f"--socket={self.directory / 's'}", f"--pid-file={self.directory / 'pid'}"]
-            # A server that starts removes what others have left in a directory for temporary tables that they share.
-            places.append(f"--tmpdir={self.directory}")
         return places
 
     def _await_answer(self) -> None:

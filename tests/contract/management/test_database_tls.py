@@ -1,6 +1,5 @@
 """The connection to the database is never less safe than its settings say."""
 
-import contextlib
 import datetime
 import ipaddress
 import tempfile
@@ -13,8 +12,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from contract import mariadb as server_module
-from contract.mariadb import MariaDBServer, running_server
+from contract.mariadb import OPTIONS, MariaDBServer, running_server
 from region_operator.errors import Unavailable
 from region_operator.management.store.connection import connect
 from region_operator.settings import DatabaseSettings
@@ -47,10 +45,10 @@ def certificates() -> Iterator[Certificates]:
 @pytest.fixture(scope="module")
 def secured(certificates: Certificates) -> Iterator[MariaDBServer]:
     options = [f"--ssl-cert={certificates.directory}/tls.crt", f"--ssl-key={certificates.directory}/tls.key"]
-    with tempfile.TemporaryDirectory(prefix="mariadb-") as directory, contextlib.ExitStack() as stack:
-        with pytest.MonkeyPatch.context() as patch:  # only while it starts: other servers are without TLS
-            patch.setattr(server_module, "OPTIONS", [*server_module.OPTIONS, *options])
-            server = stack.enter_context(running_server(Path(directory)))
+    with (
+        tempfile.TemporaryDirectory(prefix="mariadb-") as directory,
+        running_server(Path(directory), options=[*OPTIONS, *options]) as server,
+    ):
         yield server
 
 
