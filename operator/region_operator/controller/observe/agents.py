@@ -68,6 +68,7 @@ class AgentObserver:
         self._first_answer_s = first_answer_s
         self._supervisor = supervisor or Supervisor(backoff=Backoff(base_s=1.0, cap_s=15.0), steady_s=5.0)
         self._watched: dict[Key, _Watched] = {}
+        self._rules: dict[str, Rules] = {}
 
     async def watch(self, key: Key, endpoint: AgentEndpoint) -> None:
         """Poll the agent of Region ``key`` there; a repeat with the same endpoint changes nothing.
@@ -127,7 +128,7 @@ class AgentObserver:
         """The agent of ``key`` took our document, with these rules in it."""
         watched = self._watched.get(key)
         if watched is not None:
-            watched.refusal, watched.document_etag, watched.rules_in_force = None, answer.etag, rules
+            watched.refusal, watched.document_etag, watched.rules_in_force = None, answer.etag, self._one(rules)
             if isinstance(watched.status, AgentStatus):
                 acknowledged = {"configuration_etag": answer.etag, "sources": answer.sources}
                 watched.status = watched.last = watched.status.model_copy(update=acknowledged)
@@ -165,6 +166,8 @@ class AgentObserver:
     def _hear(self, key: Key, watched: _Watched, status: AgentStatus) -> None:
         before = watched.status
         watched.asked.set()
+        if status.rules is not None:
+            status = status.model_copy(update={"rules": self._one(status.rules)})
         watched.status = watched.last = status
         watched.answered_at, watched.etag = self._clock(), status.etag
         if not isinstance(before, AgentStatus):
@@ -175,6 +178,11 @@ class AgentObserver:
             self._on_news(News(key, links=of_links))
         elif [*map(self._shown, before.links)] != [*map(self._shown, status.links)]:
             self._on_news(News(key, links=True, own=False))
+
+    def _one(self, rules: Rules) -> Rules:
+        """The same object for equal rules: a thousand Regions have a handful of policies."""
+        known = self._rules.setdefault(rules.hash, rules)
+        return known if known == rules else rules
 
     def _miss(self, key: Key, watched: _Watched, error: Unavailable) -> None:
         watched.asked.set()
