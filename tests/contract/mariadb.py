@@ -126,6 +126,7 @@ class MariaDBServer:
             database=database,
             charset="utf8mb4",
             autocommit=autocommit,
+            ssl_disabled=True,
         )
 
     def fresh_schemas(self, *, character_set: str = "utf8mb4") -> Schemas:

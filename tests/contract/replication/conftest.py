@@ -42,7 +42,7 @@ def make_region(mariadb: MariaDBServer) -> Iterator[Callable[..., Region]]:
 
     yield make
     for region in made:
-        region.close()
+        region.drop()
 
 
 @pytest.fixture
