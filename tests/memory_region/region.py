@@ -115,7 +115,7 @@ class MemoryRegion(People):
     # Feed: for peers
 
     def read_feed(self, request: FeedRequest) -> FeedPage:
-        if request.fold_first:
+        if request.fold_first or (request.seen is not None and request.seen.head > self.head()):
             self.fold_captured()
         page, proof = feeding.read(self.server, request, region_id=self.region_id)
         if proof.lost:

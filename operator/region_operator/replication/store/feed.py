@@ -33,7 +33,7 @@ class Reading:
 def read(session: Session, layout: Layout, request: FeedRequest, *, region_id: int) -> Reading:
     """Read a page inside a snapshot."""
     history, head = incarnations.history(session, layout), incarnations.head(session, layout)
-    here, lost = _position(request, history, head)
+    here, lost = _position(session, layout, request, head=head)
     if lost:
         page = FeedPage(source=region_id, history=history, rows=(), next=here, head=head, rewound=True)
         return Reading(page, lost=True)
@@ -73,9 +73,12 @@ def lag(session: Session, layout: Layout, *, peer: int, cursor: Cursor) -> Lag:
     return Lag(max(0, head - cursor.lsn), _age_ms(session, layout, after=cursor.lsn, peer=peer))
 
 
-def _position(request: FeedRequest, history: History, head: int) -> tuple[Cursor, bool]:
-    """Where to go on, and whether the reader's cursor proves lost commits."""
-    found = resume(request.after, history=history, head=head, known=request.known_history, seen=request.seen)
+def _position(session: Session, layout: Layout, request: FeedRequest, *, head: int) -> tuple[Cursor, bool]:
+    """Where to go on, and whether the reader proves lost commits."""
+    history, seen = incarnations.history(session, layout), request.seen
+    if seen is not None and seen.head == head + 1 and fold.captures_anything(session, layout):
+        seen = None  # it was told of a change that may still wait to be versioned; it says the same again next time
+    found = resume(request.after, history=history, head=head, known=request.known_history, seen=seen)
     return found.cursor, found.lost
 
 

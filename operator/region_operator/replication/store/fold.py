@@ -68,6 +68,11 @@ def captured_of(session: Session, layout: Layout, entity: str, *, limit: int = 1
     return [RowKey(entity, str(row[0])) for row in session.select(sql, (entity, limit))]
 
 
+def captures_anything(session: Session, layout: Layout) -> bool:
+    """Tell whether captured changes wait to be versioned."""
+    return session.one(f"SELECT 1 FROM {layout.own('dirty')} LIMIT 1") is not None
+
+
 def lock(session: Session, layout: Layout, keys: Collection[RowKey], *, wait: bool = False) -> Locked:
     """Lock rows, row_version first, then the business rows in the order of ids; by default skip what is held."""
     locked = Locked()

@@ -179,12 +179,17 @@ class RegionStore(People):
     # Feed: for peers
 
     def read_feed(self, request: FeedRequest) -> FeedPage:
-        if request.fold_first:
+        # A page that left out captured rows has told the peer that there will be more; let it be so before it asks.
+        if request.fold_first or (request.seen is not None and request.seen.head > self.head()):
             self.fold_captured()
         with self._readers.snapshot() as session:
             reading = feed.read(session, self._layout, request, region_id=self.region_id)
         if reading.lost:
-            self._writer.write(partial(self._writer.peer_proved_more, incarnation=request.after.incarnation))
+            stands_beyond = request.after.lsn > reading.page.head
+            work = partial(
+                self._writer.peer_proved_more, incarnation=request.after.incarnation, stands_beyond=stands_beyond
+            )
+            self._writer.write(work)
         return reading.page
 
     def read_rows(self, keys: Sequence[RowKey]) -> FetchedRows:

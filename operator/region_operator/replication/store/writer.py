@@ -79,13 +79,18 @@ class Writer:
     def application(self, session: Session, *, source: int = 0, incarnation: str = "") -> Application:
         return Application(session, self.context(session, source=source, incarnation=incarnation))
 
-    def peer_proved_more(self, session: Session, *, incarnation: str) -> None:
-        """A peer stands beyond our last number of ``incarnation``: we lost commits, or it claims what never was."""
+    def peer_proved_more(self, session: Session, *, incarnation: str, stands_beyond: bool) -> None:
+        """A peer has seen more of ``incarnation`` than we have: we lost commits, or it claims what never was.
+
+        One that does not itself stand beyond our last number may only have been told of captured changes that came to
+        nothing; to send it back is enough then.
+        """
         tenure = replace(self._present(), minted=frozenset(self._minted))
         if incarnation != incarnations.history(session, self.layout)[-1].name:
             incarnations.mark_restored(session, self.layout)
         elif incarnations.holds_all_writes(session, self.layout, tenure):
-            incarnations.mark_forged(session, self.layout)
+            if stands_beyond:
+                incarnations.mark_forged(session, self.layout)
         else:
             incarnations.begin(session, self.layout, mint=self._mint, reason="PeerProvedMore", restored=True)
 

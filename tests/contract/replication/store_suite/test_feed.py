@@ -5,7 +5,7 @@ import pytest
 from contract.replication.regions import pull, settle
 from contract.replication.store_suite.clouds import Cloud
 from region_operator.replication.feed import FeedRequest, RowKey
-from region_operator.replication.model.lag import START
+from region_operator.replication.model.lag import START, Seen
 
 
 @pytest.mark.rule("ENGINE 21")
@@ -30,6 +30,20 @@ def test_who_asks_for_everything_committed_gets_what_was_only_captured(cloud: Cl
     page = cloud.read(FeedRequest(peer=2, fold_first=True))
     assert {f"a{number}" for number in range(450)} <= {row.key for row in page.rows}
     assert page.next.lsn == page.head
+
+
+@pytest.mark.rule("ENGINE 12")
+def test_who_was_told_of_a_change_that_has_no_version_yet_proves_no_lost_commits(cloud: Cloud) -> None:
+    cloud.add_account("acme")
+    cloud.fold()
+    for number in range(3):
+        cloud.update("account", "acme", network_domain=f"new {number}")
+        page = cloud.read(FeedRequest(peer=2))
+        seen = page.seen_after(Seen())
+        again = cloud.read(FeedRequest(peer=2, after=page.next, known_history=page.history, seen=seen))
+        assert not again.rewound
+        assert [row.key for row in again.rows] == ["acme"]
+    assert (cloud.store.status().history_intact, len(cloud.store.history())) == ("Continuous", 1)
 
 
 @pytest.mark.rule("ENGINE 21")
