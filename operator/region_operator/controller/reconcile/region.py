@@ -22,6 +22,7 @@ from region_operator.controller.observe.peerings import PeeringObserver, age_s
 from region_operator.controller.plan.claim import held_claim
 from region_operator.controller.plan.context import PlanSettings, agent_endpoint, management_endpoint
 from region_operator.controller.plan.region import plan_region
+from region_operator.controller.plan.steps import Wait
 from region_operator.controller.plan.x509 import describe
 from region_operator.controller.reconcile.publish import StatusWriter, condition
 from region_operator.controller.reconcile.reading import read
@@ -101,7 +102,10 @@ class RegionReconciler:
         wait_s = await self._ports.writer.publish(
             kinds.REGION, body, before=region.status, after=status, urgent=_URGENT
         )
-        self._publish(region.model_copy(update={"status": status}), seen)
+        claimed = outcome.failure is None and any(
+            stage == "claim" and not isinstance(step, Wait) for stage, step in plan.steps
+        )
+        self._publish(region.model_copy(update={"status": status}), seen, claimed=claimed)
         if outcome.failure is not None:
             return Failed(outcome.failure.reason, outcome.failure.message)
         if outcome.changed:
@@ -210,7 +214,8 @@ class RegionReconciler:
 
     # --- telling others ----------------------------------------------------------------------------------------------
 
-    def _publish(self, region: Region, seen: RegionFacts) -> None:
+    def _publish(self, region: Region, seen: RegionFacts, *, claimed: bool) -> None:
+        """Tell others what this pass saw, and that it has just ``claimed`` its region: two of one id never both do."""
         meta = region.metadata
         ready, stalled = condition(region.status.conditions, "Ready"), condition(region.status.conditions, "Stalled")
         peer = facts.PeerFacts(
@@ -231,7 +236,7 @@ class RegionReconciler:
             drains=seen.deleting,
         )
         sighting = Sighting(
-            peer, _trust(region, seen), _holds_claim(region, seen, self._hub.id), _holds_key(region, seen)
+            peer, _trust(region, seen), claimed or _holds_claim(region, seen, self._hub.id), _holds_key(region, seen)
         )
         for key in self._ports.fleet.publish(sighting):
             self._ports.enqueue(key)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from region_operator.replication.feed import FeedPage, FeedRequest, FeedRow, FetchedRows, Lag, RowKey
 from region_operator.replication.model import codec, plain
-from region_operator.replication.model.lag import START, Cursor, History, resume
+from region_operator.replication.model.lag import START, Cursor, resume
 from region_operator.replication.store import bulk_feed, fold, incarnations, rows, sets, versions
 from region_operator.replication.store.connections import Session
 from region_operator.replication.store.layout import Layout
