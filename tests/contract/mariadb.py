@@ -126,7 +126,6 @@ class MariaDBServer:
             database=database,
             charset="utf8mb4",
             autocommit=autocommit,
-            ssl_disabled=True,
         )
 
     def fresh_schemas(self, *, character_set: str = "utf8mb4") -> Schemas:

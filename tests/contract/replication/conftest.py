@@ -42,7 +42,7 @@ def make_region(mariadb: MariaDBServer) -> Iterator[Callable[..., Region]]:
 
     yield make
     for region in made:
-        region.drop()
+        region.close()
 
 
 @pytest.fixture

@@ -99,13 +99,6 @@ class Region:
         with contextlib.suppress(AttributeError, pymysql.Error):
             self.writer.close()
 
-    def drop(self) -> None:
-        """Leave nothing: else each test would be slower than the one before, for GRANT looks at all that is there."""
-        self.close()
-        with contextlib.suppress(pymysql.Error), contextlib.closing(self.server.admin_connection()) as admin:
-            for schema in (self.schemas.business, self.schemas.sync):
-                admin.cursor().execute(f"DROP DATABASE IF EXISTS `{schema}`")
-
     # A person with an SQL prompt
 
     def sql(self, statement: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
