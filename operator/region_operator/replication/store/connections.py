@@ -148,7 +148,7 @@ def connect(address: Address) -> Session:
             read_timeout=60,
             write_timeout=60,
             conv=converters,
-            ssl=_tls(address),
+            **_tls(address),
         )
         session = Session(connection)
         session.execute(_SESSION)
@@ -156,12 +156,12 @@ def connect(address: Address) -> Session:
         return session
 
 
-def _tls(address: Address) -> ssl.SSLContext | None:
+def _tls(address: Address) -> dict[str, Any]:
     if address.tls_mode == "Disabled":
-        return None
+        return {"ssl_disabled": True}  # else the driver would take what TLS a server offers, and verify nothing
     context = ssl.create_default_context(cafile=str(address.ca_file) if address.ca_file else None)
     context.check_hostname = address.tls_mode == "VerifyIdentity"
-    return context
+    return {"ssl": context}
 
 
 @contextlib.contextmanager
