@@ -29,6 +29,7 @@ PART_OF: Final = "region-operator"
 ANNOTATION_RECONCILE: Final = f"{GROUP}/reconcile-requested-at"
 ANNOTATION_ABANDON: Final = f"{GROUP}/abandon"
 ANNOTATION_TAKE_OVER: Final = f"{GROUP}/take-over"
+ANNOTATION_ACCEPT_REWIND: Final = f"{GROUP}/accept-rewind"
 ANNOTATION_SCAN: Final = f"{GROUP}/scan-requested-at"
 
 ANNOTATION_SCHEMA_HASH: Final = f"{GROUP}/schema-hash"

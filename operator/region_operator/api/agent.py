@@ -5,7 +5,8 @@ Python names are snake_case, the wire is camelCase. Times are RFC 3339 strings o
 everything that is decided on is an age in milliseconds by the agent's monotonic clock.
 
     PUT /v1/configuration   If-Match: <etag or "">   -> 200 Acknowledgement
-                                                        409 Refusal (ClaimedByAnotherHub, StaleEpoch, PeeringWasLeft)
+                                                        409 Refusal (ClaimedByAnotherHub, StaleEpoch,
+                                                                     PeeringWasLeft, HubRewound)
                                                         412 Refusal (EtagMismatch; body carries the present etag)
                                                         422 Refusal (pointer, reason, message)
     GET /v1/configuration   -> 200 Acknowledgement with the stored document's etag and sources
@@ -65,6 +66,8 @@ class Source(Wire):
     name: str
     uid: str
     generation: int
+    accept_rewind: int = 0
+    """A person says: take ``generation`` although you know up to this one; 0 = nobody did. The agent keeps it not."""
 
 
 class FieldRule(Wire):

@@ -181,6 +181,7 @@ REGION: Final[Mapping[str, Reasons]] = {
             "CredentialsMissing",
             "PlacementUnreachable",
             "ClaimedByAnotherHub",
+            "HubRewound",
             "ChildrenRemain",
         ),
         "False": ("NotDeleting", "NotBlocked"),
@@ -274,7 +275,7 @@ REGION_PEERING: Final[Mapping[str, Reasons]] = {
     },
     "Paused": {"True": ("PausedBySpec",), "False": ("NotPaused",), "Unknown": (NOT_OBSERVED,)},
     "DeletionBlocked": {
-        "True": ("Draining", "WaitingForPeer", "Paused", "AgentUnreachable", "ClaimedByAnotherHub"),
+        "True": ("Draining", "WaitingForPeer", "Paused", "AgentUnreachable", "ClaimedByAnotherHub", "HubRewound"),
         "False": ("NotDeleting", "NotBlocked"),
         "Unknown": (NOT_OBSERVED,),
     },

@@ -237,6 +237,7 @@ class PolicyFacts:
     uid: str
     generation: int
     rules: Rules
+    accept_rewind: int = 0  # annotation region-operator.io/accept-rewind
 
 
 # --- one Region -------------------------------------------------------------------------------------------------------
@@ -366,6 +367,7 @@ class PeeringFacts:
     deleting_age_s: float = 0.0
     drain_timeout_s: int = 600
     abandon: bool = False  # annotation region-operator.io/abandon
+    accept_rewind: int = 0  # annotation region-operator.io/accept-rewind
     finalizer: bool = False  # ours is set
     duplicates: tuple["DuplicatePeering", ...] = ()
 

@@ -9,6 +9,7 @@ import pytest
 from contract.agent.certificates import FLEET_UID, Authority
 from contract.agent.regions import Operator, Region, eventually, link_to
 from region_operator import mutual_tls, naming
+from region_operator.api.agent import ConfigurationDocument
 from region_operator.controller import agent_client
 from region_operator.controller.agent_client import AgentClient, AgentEndpoint, ConfigurationRefused
 from region_operator.errors import Conflict, Refused, Unavailable
@@ -60,6 +61,27 @@ async def test_a_lower_epoch_is_refused(operator: Operator, region: Region) -> N
     with pytest.raises(ConfigurationRefused) as refused:
         await operator.client.put_configuration(operator.endpoint(region), region.document(epoch=4), etag=etag)
     assert refused.value.reason == "StaleEpoch"
+
+
+@pytest.mark.rule("OPERATOR 8")
+async def test_a_hub_that_was_restored_is_refused_also_after_the_agent_was_restarted(
+    operator: Operator, region: Region
+) -> None:
+    def at(generation: int, *, accept: int = 0) -> ConfigurationDocument:
+        (source,) = region.document().sources
+        update = {"generation": generation, "accept_rewind": accept}
+        return region.document().model_copy(update={"sources": [source.model_copy(update=update)]})
+
+    await operator.configure(region, at(7))
+    await region.restart()
+    etag = (await eventually(lambda: operator.client.get_configuration(operator.endpoint(region)))).etag
+    with pytest.raises(ConfigurationRefused) as refused:
+        await operator.client.put_configuration(operator.endpoint(region), at(3), etag=etag)
+    assert (refused.value.reason, refused.value.pointer) == ("HubRewound", "/sources/0/generation")
+    assert "generation 7" in str(refused.value)
+    assert (await operator.status(region)).sources[0].generation == 7
+    await operator.configure(region, at(3, accept=7))
+    assert (await operator.status(region)).sources[0].generation == 3
 
 
 @pytest.mark.rule("OPERATOR 16")

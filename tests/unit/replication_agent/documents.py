@@ -28,9 +28,11 @@ def link(uid: str, *, peer: int = 2, state: str = "Active", **values: Any) -> Li
 
 def document(*links: Link, epoch: int = 1, hub: str = "hub-1", generation: int = 1, **values: Any) -> dict[str, Any]:
     claim = Claim(hub=hub, region="clouds/one", epoch=epoch, take_over_from=values.pop("take_over_from", ""))
+    region = Source(kind="Region", namespace="clouds", name="one", uid="uid-one", generation=generation)
+    region = region.model_copy(update={"accept_rewind": values.pop("accept_rewind", 0)})
     model = ConfigurationDocument(
         claim=claim,
-        sources=[Source(kind="Region", namespace="clouds", name="one", uid="uid-one", generation=generation)],
+        sources=[region],
         region=RegionIdentity(id=1, name="one", management_endpoint="http://cloud-1.test/client/"),
         rules=Rules(hash="sha256:rules"),
         links=list(links),

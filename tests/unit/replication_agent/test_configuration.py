@@ -137,10 +137,21 @@ def test_a_peering_that_was_left_never_comes_back_under_its_uid() -> None:
 
 
 @pytest.mark.rule("OPERATOR 8")
-def test_the_highest_generation_of_a_source_is_remembered() -> None:
+def test_a_hub_that_was_restored_cannot_lower_a_generation() -> None:
     held = taken(Held(), document(generation=7))
-    rewound = taken(held, document(generation=3))
-    assert [source.generation for source in rewound.acknowledgement().sources] == [7]
+    rejected = rejection(held, document(generation=3))
+    assert (rejected.status, rejected.refusal.reason) == (409, "HubRewound")
+    assert rejected.refusal.pointer == "/sources/0/generation"
+    assert "generation 7" in rejected.refusal.message
+    assert taken(held, document(generation=8)).source_list()[0].generation == 8
+
+
+@pytest.mark.rule("OPERATOR 8")
+def test_a_person_may_accept_the_loss_of_just_the_generation_that_is_known() -> None:
+    held = taken(Held(), document(generation=7))
+    assert rejection(held, document(generation=3, accept_rewind=6)).status == 409
+    (source,) = taken(held, document(generation=3, accept_rewind=7)).source_list()
+    assert (source.generation, source.accept_rewind) == (3, 0), "the permission is spent"
 
 
 def test_what_is_held_survives_the_database() -> None:

@@ -17,6 +17,7 @@ from region_operator.controller.facts import (
 from region_operator.controller.fleet import REGION, Fleet
 from region_operator.controller.observe import policies
 from region_operator.controller.observe.agents import AgentObserver
+from region_operator.controller.plan.rewind import accepted
 from region_operator.errors import InvalidInput
 from region_operator.kubernetes import kinds
 from region_operator.kubernetes.cluster import Cluster
@@ -63,6 +64,7 @@ class PeeringObserver:
             deleting_age_s=age_s(meta.deletion_timestamp),
             drain_timeout_s=spec.leave.drain_timeout_seconds,
             abandon=meta.annotations.get(naming.ANNOTATION_ABANDON) == "true",
+            accept_rewind=accepted(meta.annotations),
             finalizer=naming.TEARDOWN_FINALIZER in meta.finalizers,
             duplicates=self._duplicates(peering),
         )

@@ -8,6 +8,7 @@ from region_operator.api.policy_checks import EntityFields, check_policy
 from region_operator.api.policy_rules import effective_rules, link_limits
 from region_operator.api.support import not_yet_supported
 from region_operator.controller.facts import Invalid, LinkPolicyFacts, PolicyFacts, Unknown, Usable
+from region_operator.controller.plan.rewind import accepted
 from region_operator.errors import InvalidInput, Refused, Unavailable
 from region_operator.kubernetes import kinds
 from region_operator.kubernetes.cluster import Cluster
@@ -58,7 +59,14 @@ def rules_of(found: Usable[SyncPolicy | None], *, named: bool) -> Usable[PolicyF
     if not isinstance(found, SyncPolicy):
         return found
     meta = found.metadata
-    return PolicyFacts(meta.namespace, meta.name, meta.uid, meta.generation, effective_rules(found.spec))
+    return PolicyFacts(
+        namespace=meta.namespace,
+        name=meta.name,
+        uid=meta.uid,
+        generation=meta.generation,
+        rules=effective_rules(found.spec),
+        accept_rewind=accepted(meta.annotations),
+    )
 
 
 def limits_of(found: Usable[SyncPolicy | None], *, named: bool) -> Usable[LinkPolicyFacts | None]:

@@ -23,6 +23,7 @@ from region_operator.api.agent import (
 from region_operator.controller.facts import LinkPolicyFacts, PeerFacts, PeeringFacts, PolicyFacts
 from region_operator.controller.plan.claim import duplicate_of
 from region_operator.controller.plan.labels import Site
+from region_operator.controller.plan.rewind import as_needed, peering_rewound, peering_source, policy_source
 
 _ABSENT_URL = "https://absent.invalid:8443"  # of a peer whose Region is gone; a link that leaves dials nobody it lacks
 _NOTHING_TO_DRAIN_S = 1
@@ -57,15 +58,15 @@ def configuration_document(inputs: DocumentInputs, peerings: Iterable[PeeringFac
     site = inputs.site
     sources, links = [inputs.source], []
     if inputs.policy and inputs.policy.uid:
-        sources.append(_policy_source(inputs.policy))
+        sources.append(policy_source(inputs.policy))
     for peering in sorted(peerings, key=lambda item: item.uid):
         link = _link(inputs, peering)
         if link is not None:
             links.append(link)
-            sources.append(_source("RegionPeering", peering))
+            sources.append(peering_source(peering))
     return ConfigurationDocument(
         claim=Claim(hub=site.hub, region=site.owner, epoch=inputs.epoch, take_over_from=inputs.take_over_from),
-        sources=sources,
+        sources=[as_needed(source, inputs.status) for source in sources],
         requires=_requires(links, take_over=bool(inputs.take_over_from)),
         region=RegionIdentity(id=site.region_id, name=site.region, management_endpoint=inputs.management_endpoint),
         rules=inputs.rules,
@@ -81,7 +82,7 @@ def etag_of(document: ConfigurationDocument) -> str:
 
 def _link(inputs: DocumentInputs, peering: PeeringFacts) -> Link | None:
     """The entry for ``peering``, None to leave it as it is."""
-    if peering.paused and not peering.abandon:
+    if (peering.paused and not peering.abandon) or peering_rewound(peering):
         return None
     side = peering.other_side(inputs.site.region)
     peer = _peer(inputs, side) if isinstance(side, PeerFacts) else None
@@ -198,19 +199,3 @@ def _requires(links: Iterable[Link], *, take_over: bool) -> list[str]:
     if take_over:
         features.add("take-over")
     return sorted(features)
-
-
-def _source(kind: str, item: PeeringFacts) -> Source:
-    return Source.model_validate(
-        {"kind": kind, "namespace": item.namespace, "name": item.name, "uid": item.uid, "generation": item.generation}
-    )
-
-
-def _policy_source(policy: PolicyFacts) -> Source:
-    return Source(
-        kind="SyncPolicy",
-        namespace=policy.namespace,
-        name=policy.name,
-        uid=policy.uid,
-        generation=policy.generation,
-    )

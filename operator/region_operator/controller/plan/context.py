@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from region_operator import naming
+from region_operator.api.agent import Source
 from region_operator.api.common import ResourceRequirements, Scheduling
 from region_operator.api.region import Region
 from region_operator.controller.facts import Children, RegionFacts, SecretFacts
@@ -15,6 +16,7 @@ from region_operator.controller.plan.external import external_access
 from region_operator.controller.plan.labels import Site, copyable
 from region_operator.controller.plan.management import management_port
 from region_operator.controller.plan.pods import Workload
+from region_operator.controller.plan.rewind import accepted
 from region_operator.controller.plan.steps import Apply, Manifest
 
 
@@ -64,6 +66,19 @@ class Context:
     def management_tls(self) -> bool:
         spec = self.region.spec
         return spec.external_management_server is None and spec.managed_management_server.tls_secret_ref is not None
+
+    @property
+    def source(self) -> Source:
+        """The Region itself, as its agent remembers it."""
+        meta = self.region.metadata
+        return Source(
+            kind="Region",
+            namespace=meta.namespace,
+            name=meta.name,
+            uid=meta.uid,
+            generation=meta.generation,
+            accept_rewind=accepted(meta.annotations),
+        )
 
     def apply(self, manifest: Manifest) -> Apply:
         """The step for a child: with the Region's own labels, and with the uid of what is there already (rule 6)."""

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from region_operator import naming
-from region_operator.controller.facts import Invalid, SecretFacts, Unknown
+from region_operator.controller.facts import Invalid, PolicyFacts, SecretFacts, Unknown
 from region_operator.controller.plan.claim import (
     claim_manifest,
     claimed_by_another,
@@ -16,6 +16,7 @@ from region_operator.controller.plan.claim import (
 from region_operator.controller.plan.context import Context
 from region_operator.controller.plan.labels import owned
 from region_operator.controller.plan.reads import child_names, secret_names
+from region_operator.controller.plan.rewind import HUB_REWOUND, policy_source, rewound
 from region_operator.controller.plan.steps import CreateOnly, Patch, Step, Wait
 
 
@@ -67,6 +68,15 @@ def _children_gate(context: Context) -> list[Step]:
     if isinstance(children, Unknown):
         return [Wait("PlacementReachable", children.reason, children.message, unknown=True)]
     return []
+
+
+def rewind_gate(context: Context) -> list[Step]:
+    """Whether this hub still knows what its Region was told last; a restored one only looks on (rule 8)."""
+    policy, sources = context.facts.policy, [context.source]
+    if isinstance(policy, PolicyFacts):
+        sources.append(policy_source(policy))
+    told = next(filter(None, (rewound(source, context.facts.agent.last) for source in sources)), "")
+    return [Wait("Stalled", HUB_REWOUND, told, stalled=True)] if told else []
 
 
 def claim_gate(context: Context) -> list[Step]:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Final, Literal
 
 from region_operator.controller.facts import PeerFacts, PeeringFacts, Unknown
+from region_operator.controller.plan.rewind import peering_rewound
 
 
 @dataclass(frozen=True)
@@ -20,7 +21,7 @@ class Leaving:
     """
 
     done: bool
-    reason: Literal["Draining", "WaitingForPeer", "Paused", "AgentUnreachable", "NotBlocked"]
+    reason: Literal["Draining", "WaitingForPeer", "Paused", "AgentUnreachable", "HubRewound", "NotBlocked"]
     message: str
     forced: bool = False
 
@@ -42,6 +43,9 @@ def leaving(peering: PeeringFacts) -> Leaving:
     """Whether a deleted peering may go, and what it waits for."""
     if peering.paused and not peering.abandon:
         return Leaving(False, "Paused", "spec.paused is true; set it to false, or abandon the peering by annotation")
+    told = peering_rewound(peering)
+    if told and not peering.abandon:
+        return Leaving(False, "HubRewound", f"{told}; or abandon the peering by annotation")
     waiting = [_waiting(peering, name, side) for name, side in zip(peering.regions, peering.sides, strict=True)]
     open_sides = [(name, why) for name, why in zip(peering.regions, waiting, strict=True) if why]
     if not open_sides:

@@ -9,7 +9,7 @@ looks at the world anew. So the plan is the same wherever an earlier one was cut
 from collections.abc import Callable, Iterable
 
 from region_operator import naming
-from region_operator.api.agent import API_VERSIONS, AgentStatus, Source
+from region_operator.api.agent import API_VERSIONS, AgentStatus
 from region_operator.api.region import Region
 from region_operator.controller.facts import (
     Children,
@@ -24,7 +24,8 @@ from region_operator.controller.plan import certificates
 from region_operator.controller.plan.claim import decide_claim, document_epoch, held_claim
 from region_operator.controller.plan.configuration import DocumentInputs, configuration_document, etag_of
 from region_operator.controller.plan.context import Context, PlanSettings, management_endpoint, site_of
-from region_operator.controller.plan.gates import claim_gate, placement_gate
+from region_operator.controller.plan.gates import claim_gate, placement_gate, rewind_gate
+from region_operator.controller.plan.rewind import HUB_REWOUND, rewound
 from region_operator.controller.plan.run import database_stage, network_stage, prepare_stage, workloads_stage
 from region_operator.controller.plan.steps import (
     AddFinalizer,
@@ -73,6 +74,7 @@ def _configuration_anyway(context: Context, done: list[tuple[Stage, Step]]) -> l
 
 _STAGES: tuple[tuple[Stage, _StageFunction, str], ...] = (
     ("placement", placement_gate, "PlacementReachable"),
+    ("claim", rewind_gate, "Claimed"),
     ("claim", claim_gate, "Claimed"),
     ("secrets", fleet_stage, "ReferencesResolved"),
     ("secrets", secrets_stage, "ReferencesResolved"),
@@ -171,13 +173,10 @@ def _document_inputs(context: Context, status: AgentStatus) -> DocumentInputs | 
     take_over = region.metadata.annotations.get(naming.ANNOTATION_TAKE_OVER, "")
     claim = decide_claim(site, context.children.config_maps.get(naming.claim(site.region)), take_over=take_over)
     held_by = status.claim.hub if status.claim else ""
-    meta = region.metadata
     return DocumentInputs(
         site=site,
         epoch=document_epoch(claim.epoch, facts.hub.term),
-        source=Source(
-            kind="Region", namespace=meta.namespace, name=meta.name, uid=meta.uid, generation=meta.generation
-        ),
+        source=context.source,
         management_endpoint=endpoint,
         rules=rules,
         fleet_uid=facts.fleet.uid,
@@ -223,6 +222,9 @@ def _teardown_steps(context: Context) -> list[Step]:
     if held and (held.hub, held.region) != (context.site.hub, context.site.owner):
         message = f"hub {held.hub or '?'} commands this region as {held.region or '?'}; nothing of it was removed"
         return [Warn("ClaimedByAnotherHub", message), RemoveFinalizer()]
+    told = rewound(context.source, facts.agent.last)
+    if told:
+        return [Wait("DeletionBlocked", HUB_REWOUND, f"{told}; or abandon the Region by annotation")]
     waiting = peerings_gate(facts)
     if waiting:
         # The agent is told about links that leave as long as it is there; without it they end by their drain time.

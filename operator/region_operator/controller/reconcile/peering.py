@@ -11,6 +11,8 @@ from region_operator.controller.finalizer import set_finalizer
 from region_operator.controller.fleet import REGION
 from region_operator.controller.observe.peerings import PeeringObserver
 from region_operator.controller.plan import peering as plan
+from region_operator.controller.plan.rewind import peering_rewound
+from region_operator.controller.plan.steps import Manifest
 from region_operator.controller.reconcile.publish import StatusWriter
 from region_operator.controller.reconcile.reading import read
 from region_operator.controller.status.lag import LagMemory
@@ -59,6 +61,8 @@ class PeeringReconciler:
         if peering is None:
             return Done()
         facts = await self._observer.facts(peering)
+        if peering_rewound(facts) and await self._has_changed(body):
+            return After(0.0)  # an agent was told of an edit after we had read the object
         act = plan.act(facts)
         if act != "Nothing":
             wanted = act == "AddFinalizer"
@@ -88,6 +92,12 @@ class PeeringReconciler:
         again_s = look_again_s(facts, shown=status, memory=memory, poll_s=self._poll_s)
         waits = [seconds for seconds in (again_s, wait_s) if seconds is not None]
         return After(min(waits)) if waits else Done()
+
+    async def _has_changed(self, body: Manifest) -> bool:
+        """Whether the object is another one by now."""
+        meta = body["metadata"]
+        now = await self._hub.get(kinds.REGION_PEERING, meta["namespace"], meta["name"])
+        return now is None or now["metadata"].get("generation") != meta.get("generation")
 
     def _patient(self, key: Key) -> bool:
         """Whether to wait for the first passes over the two Regions, before anything is called unknown."""

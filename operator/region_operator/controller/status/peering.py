@@ -12,6 +12,7 @@ from region_operator.api.conditions import Finding, set_conditions, timestamp
 from region_operator.api.peering_status import JoinStatus, RegionPeeringStatus
 from region_operator.controller.facts import LinkPolicyFacts, PeerFacts, PeeringFacts
 from region_operator.controller.plan.peering import leaving
+from region_operator.controller.plan.rewind import peering_rewound
 from region_operator.controller.status import peering_conditions as conditions
 from region_operator.controller.status.directions import Direction, describe, judge
 from region_operator.controller.status.lag import LagMemory, bucket, exceeded, worse
@@ -135,9 +136,20 @@ def _stalled(scene: Scene) -> Finding:
     if scene.not_yet_supported and not scene.peering.deleting:
         told = ", ".join(scene.not_yet_supported)
         return Finding("Stalled", "True", "NotYetSupported", f"{told}: this version cannot do that yet; remove it")
+    told = _rewound(scene.peering)
+    if told and not scene.peering.deleting:
+        return Finding("Stalled", "True", "HubRewound", told)
     if scene.wiring.stalled and not scene.peering.deleting:
         return Finding("Stalled", "True", scene.wiring.reason, scene.wiring.message)
     return Finding("Stalled", "False", "NotStalled", "nothing stands in the way for good")
+
+
+def _rewound(peering: PeeringFacts) -> str:
+    """Whether the hub is older than what the agents have had of this peering or of one of its Regions."""
+    sides = [side for side in peering.sides if isinstance(side, PeerFacts)]
+    behind = next((side.name for side in sides if side.stalled == "HubRewound"), "")
+    region = f"Region {behind} is stalled: the hub was restored from a backup; see there" if behind else ""
+    return peering_rewound(peering) or region
 
 
 def _join(

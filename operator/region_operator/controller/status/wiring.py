@@ -56,7 +56,7 @@ def _known(uid: str, agent: AgentStatus | None) -> bool:
 
 def _side(peering: PeeringFacts, side: PeerFacts, *, other: PeerFacts, evidence_max_age_s: int) -> Wiring | None:
     """What ``side`` lacks, None when it is wired."""
-    if side.stalled:
+    if side.stalled and side.stalled != "HubRewound":  # then nothing is changed there, what is wired stays wired
         told, stalled = f"Region {side.name} is stalled: {side.stalled}", side.stalled == "RegionIdClash"
         return Wiring("False", "RegionIdClash" if stalled else "RegionNotReady", told, stalled=stalled)
     agent = side.agent

@@ -55,7 +55,7 @@ class Held:
     Attributes:
         wire: the document as it travelled, unknown fields included; None before the first one.
         links: by peering uid; also those that the present document does not mention.
-        sources: by uid, each with the highest generation seen.
+        sources: by uid, each with the generation taken last; a lower one is refused.
         left: uids of peerings whose leave is complete.
     """
 
@@ -111,12 +111,14 @@ def accept(held: Held, body: bytes, *, if_match: str | None, region_id: int) -> 
     """Return what is held once the document in ``body`` is taken.
 
     Raises:
-        Rejected: 422 (shape, unknown feature, unusable value), 409 (claim, epoch, peering that was left), 412 (etag).
+        Rejected: 422 (shape, unknown feature, unusable value), 412 (etag), 409 (claim, epoch, peering that was left,
+            hub that was restored).
     """
     wire, document = _parse(body)
     _check_values(document, region_id=region_id)
     _check_claim(held.claim, document.claim)
     _check_left(held, document)
+    _check_rewound(held, document)
     if if_match != held.etag:
         raise Rejected(
             412,
@@ -136,7 +138,7 @@ def accept(held: Held, body: bytes, *, if_match: str | None, region_id: int) -> 
         document=document,
         etag=etag,
         links=links,
-        sources=_highest(held.sources, document.sources, links=links),
+        sources=_latest(held.sources, document.sources, links=links),
         left=held.left,
     )
 
@@ -212,14 +214,22 @@ def _check_left(held: Held, document: ConfigurationDocument) -> None:
             raise Rejected(409, Refusal(reason="PeeringWasLeft", message=message, pointer=f"/links/{index}"))
 
 
-def _highest(known: Mapping[str, Source], new: Iterable[Source], *, links: Mapping[str, Link]) -> dict[str, Source]:
-    """Join the sources of the new document with what is remembered of them and of links it does not mention."""
-    joined = {uid: source for uid, source in known.items() if uid in links}
-    for source in new:
-        before = known.get(source.uid)
-        generation = max(source.generation, before.generation) if before else source.generation
-        joined[source.uid] = source.model_copy(update={"generation": generation})
-    return joined
+def _check_rewound(held: Held, document: ConfigurationDocument) -> None:
+    """A hub that was restored from a backup must not undo what came after the backup, unless a person says so."""
+    for index, source in enumerate(document.sources):
+        known = held.sources.get(source.uid)
+        if known is not None and source.generation < known.generation > source.accept_rewind:
+            message = (
+                f"{source.kind} {source.namespace}/{source.name} is sent at generation {source.generation}, this agent "
+                f"has had generation {known.generation}; to go back to it needs acceptRewind of {known.generation}"
+            )
+            raise Rejected(409, Refusal(reason="HubRewound", message=message, pointer=f"/sources/{index}/generation"))
+
+
+def _latest(known: Mapping[str, Source], new: Iterable[Source], *, links: Mapping[str, Link]) -> dict[str, Source]:
+    """The sources of the new document, and what is remembered of links that it does not mention."""
+    mentioned = {source.uid: source.model_copy(update={"accept_rewind": 0}) for source in new}
+    return {uid: source for uid, source in known.items() if uid in links} | mentioned
 
 
 def _unusable(pointer: str, reason: str, message: str) -> Rejected:
