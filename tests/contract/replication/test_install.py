@@ -39,6 +39,35 @@ def test_triggers_that_are_right_are_left_alone_and_one_that_was_changed_is_put_
     ]
 
 
+@pytest.mark.rule("ENGINE 17")
+def test_triggers_and_listing_of_an_earlier_version_are_replaced_and_right_ones_are_not(region: Region) -> None:
+    sync = region.schemas.sync
+    (definer,) = region.sql(
+        "SELECT DISTINCT definer FROM information_schema.triggers WHERE trigger_schema = DATABASE()"
+    )
+    owner = "@".join(f"'{part}'" for part in definer[0].split("@"))
+    region.sql(
+        f"CREATE OR REPLACE DEFINER={owner} FUNCTION {sync}.capture_triggers() RETURNS MEDIUMTEXT CHARSET utf8mb4 "
+        "READS SQL DATA RETURN '{}'"
+    )
+    body = "FOR EACH ROW IF @region_sync_apply IS NULL THEN SIGNAL SQLSTATE '45000'; END IF"
+    region.sql(f"CREATE OR REPLACE DEFINER={owner} TRIGGER {sync}_user_update AFTER UPDATE ON user {body}")
+    region.sql(f"CREATE DEFINER={owner} TRIGGER {sync}_event_update AFTER UPDATE ON event {body}")
+    region.sql(f"CREATE TRIGGER {sync}_of_somebody_else AFTER UPDATE ON event FOR EACH ROW BEGIN END")
+    region.prepare()
+    assert region.store.look_for_drift() == ()
+    region.add_account("acme")
+    region.add_user("jane", account="acme")
+    region.add_event("e-1", account="acme", user="jane")
+    region.sql("UPDATE user SET email = 'new@example' WHERE uuid = 'jane'")
+    region.sql("UPDATE event SET description = 'purged'")
+    assert region.sql("SHOW TRIGGERS WHERE `Trigger` LIKE '%somebody_else'") != []
+    made = "SELECT created FROM information_schema.routines WHERE routine_schema = %s"
+    before = region.sql(made, [sync])
+    region.prepare()
+    assert region.sql(made, [sync]) == before
+
+
 def test_rows_that_come_while_nobody_captures_get_a_version_when_prepared_again(region: Region) -> None:
     install.uninstall(region.admin, drop_schema=False)
     region.add_account("acme")

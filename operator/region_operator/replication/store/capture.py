@@ -68,6 +68,17 @@ def missing(session: Session, layout: Layout, wanted: Collection[Trigger], *, de
     return [t for t in wanted if (t.name, t.table, t.event, t.body, owner) not in present]
 
 
+def outdated(session: Session, layout: Layout, wanted: Collection[Trigger], *, definer: str) -> list[str]:
+    """The DDL that takes off what an earlier version has installed and this one does not want."""
+    found = session.select(
+        "SELECT trigger_name FROM information_schema.triggers WHERE trigger_schema = %s AND definer = %s",
+        (layout.business.strip("`"), definer.replace("'", "")),
+    )
+    own = {str(row[0]) for row in found if str(row[0]).startswith(f"{layout.sync.strip('`')}_")}
+    names = sorted(own - {trigger.name for trigger in wanted})
+    return [_removal(layout, name) for name in names]
+
+
 def _trigger(layout: Layout, table: str, event: str, body: str) -> Trigger:
     return Trigger(_name(layout, table, event), table, event, f"IF {CAPTURE_SWITCH} IS NULL THEN {body} END IF")
 
@@ -91,8 +102,11 @@ def foreign_parents(layout: Layout) -> list[str]:
 
 def removal(layout: Layout, tables: Iterable[str]) -> list[str]:
     """The DDL that takes our triggers off tables, e.g. while the cloud upgrades its schema."""
-    everywhere = (_name(layout, table, event) for table in tables for event in EVENTS)
-    return [f"DROP TRIGGER IF EXISTS {layout.business}.{quote_identifier(name)}" for name in everywhere]
+    return [_removal(layout, _name(layout, table, event)) for table in tables for event in EVENTS]
+
+
+def _removal(layout: Layout, trigger: str) -> str:
+    return f"DROP TRIGGER IF EXISTS {layout.business}.{quote_identifier(trigger)}"
 
 
 def _counts(table: Table, alias: str) -> str:

@@ -4,6 +4,7 @@ The running agent compares ``information_schema`` with what prepare wrote down, 
 says what to do. It may not see triggers itself (who sees them may drop them): a function of their owner lists them.
 """
 
+import hashlib
 import json
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
@@ -22,14 +23,27 @@ LISTING: Final = "capture_triggers"
 _REPAIR: Final = "run prepare again"
 
 
-def listing_statement(layout: Layout, *, definer: str) -> str:
-    """The function by which agents see triggers; never replaced, which would take their right to call it."""
-    business = layout.business.strip("`")
-    return (
-        f"CREATE DEFINER={definer} FUNCTION IF NOT EXISTS {layout.own(LISTING)}() RETURNS MEDIUMTEXT CHARSET utf8mb4 "
+def install_listing(session: Session, layout: Layout, *, definer: str) -> None:
+    """Make the function by which agents see triggers, or replace one that is not exactly so.
+
+    Replacing takes the right to call it from everybody, so it is done for a reason only; users get theirs anew by the
+    same run of prepare. The comment names the text, which itself only a superuser may read.
+    """
+    body = (
         "READS SQL DATA SQL SECURITY DEFINER RETURN (SELECT JSON_OBJECTAGG(trigger_name, MD5(action_statement)) "
-        f"FROM information_schema.triggers WHERE trigger_schema = '{business}')"
+        f"FROM information_schema.triggers WHERE trigger_schema = '{layout.business.strip('`')}')"
     )
+    made = f"{LISTING} {hashlib.md5(f'{definer} {body}'.encode(), usedforsecurity=False).hexdigest()}"
+    present = session.one(
+        "SELECT routine_comment, definer FROM information_schema.routines "
+        "WHERE routine_schema = %s AND routine_name = %s",
+        (layout.sync.strip("`"), LISTING),
+    )
+    if present != (made, definer.replace("'", "")):
+        session.execute(
+            f"CREATE OR REPLACE DEFINER={definer} FUNCTION {layout.own(LISTING)}() "
+            f"RETURNS MEDIUMTEXT CHARSET utf8mb4 COMMENT '{made}' {body}"
+        )
 
 
 def write_down(session: Session, layout: Layout) -> None:

@@ -110,13 +110,15 @@ def _install(
     users.grant(session, users.definer_statements(whole, other_parents=other_parents, name=definer))
     wanted = capture.triggers(whole, other_parents=other_parents)
     owner = users.definer(definer)
-    session.execute(drift.listing_statement(whole, definer=owner))
-    session.execute(users.listing_grant(whole, owner))
     for trigger in capture.missing(session, whole, wanted, definer=owner):
         _retrying(session, trigger.ddl(whole.business, definer=owner))
+    for statement in capture.outdated(session, whole, wanted, definer=owner):
+        _retrying(session, statement)
     made = genesis.run(session, whole)
     if previous is not None:
         upgrade.run(session, whole, before=previous)
+    drift.install_listing(session, whole, definer=owner)
+    session.execute(users.listing_grant(whole, owner))
     with session.transaction():
         new = compatibility.keep(session, whole, catalog.values(), compatible)
         drift.write_down(session, whole)
