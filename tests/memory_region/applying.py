@@ -8,7 +8,7 @@ from memory_region.database import NOWHERE, Database, Origin, Server
 from memory_region.folding import Row, folded
 from memory_region.intake import Item
 from memory_region.records import CLASH, CYCLE, UNIQUE_CLASH, Conflicts, ParkedRows
-from memory_region.showing import Showing
+from memory_region.showing import Showing, is_below_itself
 from region_operator.errors import InvalidInput, Refused
 from region_operator.replication.catalog import Entity
 from region_operator.replication.feed import CURSOR_MOVED, FeedPage, RowKey
@@ -91,8 +91,13 @@ class Application:
 
     def fold(self, keys: Collection[RowKey]) -> Outcome:
         self._fold(keys)
-        self.outcome.changed = len(self._folded)
-        return self._finish()
+        looping = [row for row in self._folded if is_below_itself(self._draft, self._context.catalog[row.entity], row)]
+        self.outcome.changed = len(self._folded) - len(looping)
+        if not looping:
+            return self._finish()
+        self._was = self._parked.reasons(looping)
+        self._merged = {row: _Merged(self._folded[row], changed=True) for row in looping}
+        return self._show_and_finish()
 
     def run(self, items: Collection[Item], refused: Mapping[RowKey, Reason], *, again: bool = False) -> Outcome:
         """Apply rows; ``again`` also shows those that have not changed."""

@@ -105,7 +105,8 @@ class Showing:
         if entity.tree is None:
             return []
         moving = [target for target in targets if self._is_moving(entity, target)]
-        if not moving or (len(moving) == 1 and not self._is_below_itself(entity, moving[0])):
+        closes = len(moving) > 1 or any(self._comes_below_itself(entity, target) for target in moving)
+        if not closes and not any(is_below_itself(self._draft, entity, target.row) for target in targets):
             return []
         root = next(row.key for row in entity.well_known if row.match.get(entity.tree.parent, "") is None)
         known = {target.row.key: target for target in targets}
@@ -127,17 +128,9 @@ class Showing:
         parent = target.projection.values.get(entity.tree.parent)
         return current is not None and parent not in (None, current[entity.tree.parent])
 
-    def _is_below_itself(self, entity: Entity, target: Target) -> bool:
+    def _comes_below_itself(self, entity: Entity, target: Target) -> bool:
         assert entity.tree is not None
-        seen: set[str] = set()
-        above = target.projection.values.get(entity.tree.parent)
-        while isinstance(above, str) and above not in seen:
-            if above == target.row.key:
-                return True
-            seen.add(above)
-            row = self._draft.business.get(RowKey(entity.name, above))
-            above = row[entity.tree.parent] if row is not None else None
-        return False
+        return _is_above(self._draft, entity, target.row.key, of=target.projection.values.get(entity.tree.parent))
 
     def _edges(self, entity: Entity, known: dict[str, Target], *, root: str) -> dict[str, Edge]:
         """The edges of ``known`` rows and of all above them, which are added to it."""
@@ -287,6 +280,27 @@ class Showing:
 
     def _is_unknown(self, row: RowKey) -> bool:
         return row not in self._targets and self._state_of(row) is None
+
+
+def is_below_itself(content: Database, entity: Entity, row: RowKey) -> bool:
+    """True for a row of a tree that people have moved into a circle."""
+    columns = content.business.get(row)
+    if entity.tree is None or columns is None:
+        return False
+    return _is_above(content, entity, row.key, of=columns[entity.tree.parent])
+
+
+def _is_above(content: Database, entity: Entity, key: str, *, of: object) -> bool:
+    """Tell whether the row is met on the way from the one of key ``of`` to the root."""
+    assert entity.tree is not None
+    seen: set[str] = set()
+    while isinstance(of, str) and of not in seen:
+        if of == key:
+            return True
+        seen.add(of)
+        row = content.business.get(RowKey(entity.name, of))
+        of = row[entity.tree.parent] if row is not None else None
+    return False
 
 
 def _taken(entity: Entity, unique: Unique, partner: str) -> Reason:

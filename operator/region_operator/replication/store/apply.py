@@ -18,6 +18,7 @@ from region_operator.replication.store import clashes, conflicts, fold, incarnat
 from region_operator.replication.store.aliases import Aliases
 from region_operator.replication.store.connections import Session
 from region_operator.replication.store.context import Context, Merged, Outcome
+from region_operator.replication.store.cycles import below_themselves
 from region_operator.replication.store.fold import Locked
 from region_operator.replication.store.intake import Item
 from region_operator.replication.store.parked import Reason
@@ -43,8 +44,13 @@ class Application:
     def fold(self, keys: Collection[RowKey], *, wait: bool = False) -> Outcome:
         """Version what was captured of rows; ``wait`` waits a second for a writer (for single rows)."""
         locked = self._lock(keys, wait=wait)
-        self._outcome.changed += len(locked.folded)
         self._outcome.busy |= locked.busy
+        looping = below_themselves(self._session, self._layout, locked)
+        if looping:  # a move that was committed only after one that arrived had been shown
+            self._was = parked.reasons(self._session, self._layout, looping)
+            self._merged = {row: self._as_merged(locked.folded[row], changed=True) for row in looping}
+            Showing(self._session, self._context, self._outcome, was=self._was).show(self._merged, locked)
+        self._outcome.changed += len(locked.folded.keys() - self._merged.keys())
         self._finish(locked)
         return self._outcome
 

@@ -14,7 +14,20 @@ from region_operator.replication.model.topology import Edge, break_cycles
 from region_operator.replication.store import rows, tree, versions
 from region_operator.replication.store.business import BusinessTables, Target
 from region_operator.replication.store.connections import Session
+from region_operator.replication.store.fold import Locked
 from region_operator.replication.store.layout import Layout, Table
+
+
+def below_themselves(session: Session, layout: Layout, locked: Locked) -> list[RowKey]:
+    """Rows that people have moved below themselves: neither they nor the applier saw the other's move in time."""
+
+    def is_below_itself(row: RowKey) -> bool:
+        table, business = layout.tables[row.entity], locked.business.get(row)
+        if table.entity.tree is None or business is None:
+            return False
+        return _is_below_itself(session, table, table.entity.tree, business.local_id)
+
+    return [row for row in locked.folded if is_below_itself(row)]
 
 
 class Circles:
@@ -49,8 +62,10 @@ class Circles:
     def _closes(self, table: Table, definition: Tree, targets: list[Target], target: Target) -> bool:
         """Tell whether a moving row would come to lie below itself, now or once the other targets have moved."""
         parent = target.projection.values.get(definition.parent)
-        if target.current is None or parent in (None, target.current.columns[definition.parent]):
+        if target.current is None or parent is None:
             return False
+        if not self._is_moving(definition, target):
+            return _is_below_itself(self._session, table, definition, target.current.local_id)
         if sum(self._is_moving(definition, other) for other in targets) > 1:
             return True  # let the edges say
         local_id = self._business.local_id(RowKey(table.entity.name, str(parent)))
@@ -95,3 +110,8 @@ class Circles:
             f"SELECT `{definition.parent}` FROM {table.sql} WHERE {table.local_id} = %s", (local_id,)
         )
         return row is not None and row[0] is None
+
+
+def _is_below_itself(session: Session, table: Table, definition: Tree, local_id: int) -> bool:
+    parent = tree.parent_of(session, table, definition, local_id)
+    return parent is not None and local_id in tree.ancestors(session, table, definition, parent)

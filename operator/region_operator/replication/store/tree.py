@@ -23,11 +23,15 @@ def ancestors(session: Session, table: Table, tree: Tree, local_id: int) -> list
     current: int | None = local_id
     while current is not None and current not in way and len(way) < MAX_DEPTH:
         way.append(current)
-        row = session.one(
-            f"SELECT {quote_identifier(tree.parent)} FROM {table.sql} WHERE {table.local_id} = %s", (current,)
-        )
-        current = int(row[0]) if row is not None and row[0] is not None else None
+        current = parent_of(session, table, tree, current)
     return way
+
+
+def parent_of(session: Session, table: Table, tree: Tree, local_id: int) -> int | None:
+    row = session.one(
+        f"SELECT {quote_identifier(tree.parent)} FROM {table.sql} WHERE {table.local_id} = %s", (local_id,)
+    )
+    return int(row[0]) if row is not None and row[0] is not None else None
 
 
 def refresh(session: Session, table: Table, tree: Tree, *, moved: Collection[int], parents: Collection[int]) -> None:

@@ -289,6 +289,27 @@ def test_a_move_that_is_captured_and_not_versioned_yet_is_seen_when_circles_are_
     assert here.states() == there.states()
 
 
+@pytest.mark.rule("ENGINE 9")
+def test_a_move_that_is_committed_after_the_opposite_one_was_shown_leaves_no_circle(two: tuple[Cloud, Cloud]) -> None:
+    """The cloud looked before the other move came, and wrote after it."""
+    here, there = two
+    for key in ("x", "y", "z"):
+        here.add_domain(key)
+    settle(here, there)
+    there.update("domain", "y", parent="x")
+    there.update("domain", "z", parent="y")
+    pull(here, there)
+    here.update("domain", "x", parent="z")
+    here.fold()
+    parents = {key: here.value("domain", key, "parent") for key in ("x", "y", "z")}
+    assert ROOT_DOMAIN in parents.values()
+    assert [c.kind for c in here.store.conflicts(state=None)] == ["Cycle"]
+    settle(here, there)
+    assert {key: there.value("domain", key, "parent") for key in ("x", "y", "z")} == parents
+    assert here.content() == there.content()
+    assert here.states() == there.states()
+
+
 def test_an_owner_that_comes_later_is_filled_in(two: tuple[Cloud, Cloud]) -> None:
     here, there = two
     here.add_domain("sales")
