@@ -74,7 +74,7 @@ class People:
     def retry(self, keys: Collection[RowKey], *, by: str = "", reason: str = "") -> int:
         """Make parked rows, dead letters and skipped rows due now; returns how many there were."""
         now_s = self.server.clock()
-        return self._of_parked(keys, state="Parked", next_try_s=now_s, parked_s=now_s)
+        return self._of_parked(keys, state="Parked", attempts=0, next_try_s=now_s, parked_s=now_s)
 
     def skip(self, keys: Collection[RowKey], *, by: str = "", reason: str) -> int:
         """Give parked rows up; a later change of a row tries it again."""

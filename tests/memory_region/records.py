@@ -18,7 +18,7 @@ from region_operator.replication.feed import (
 )
 from region_operator.replication.model import FieldConflict, Pair, Projection, RowState, Value, region_of
 from region_operator.replication.store.conflicts import dot_text
-from region_operator.replication.store.parked import CLASH, LOCKED, PARTNER, VISIBLE, Parking, Reason, Waiting
+from region_operator.replication.store.parked import CLASH, LOCKED, PARTNER, QUIET, VISIBLE, Parking, Reason, Waiting
 
 PATIENCE_S = 10 * 365 * 86400
 UNIQUE_CLASH, CYCLE = "UniqueClash", "Cycle"
@@ -128,7 +128,8 @@ class ParkedRows:
             fresh = Parked(reason.name, reason.message, reason.waits_for, reason.payload, 1, self.now_s, next_try_s)
             self.draft.parked[row, source] = fresh
             return
-        patience_s = PATIENCE_S if reason.name in VISIBLE else self.parking.dead_letter_after_s
+        patience_s = PATIENCE_S if reason.name in QUIET else self.parking.dead_letter_after_s
+        is_old = known.parked_s < self.now_s - patience_s
         self.draft.parked[row, source] = replace(
             known,
             reason=reason.name,
@@ -137,7 +138,7 @@ class ParkedRows:
             payload=reason.payload,
             attempts=known.attempts + 1,
             next_try_s=self.now_s + min(self.parking.retry_max_s, 2 ** min(known.attempts, 20)),
-            state="Dead" if known.parked_s < self.now_s - patience_s else "Parked",
+            state="Dead" if is_old and known.attempts + 1 >= self.parking.least_tries else "Parked",
         )
 
     def release(self, rows: Collection[RowKey]) -> None:

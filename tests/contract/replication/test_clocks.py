@@ -79,6 +79,7 @@ def live(here: Cloud, there: Cloud, clock: Clock, *, jumps: tuple[int, int, int,
     here.store.retry_parked()
     clock.jump(jumps[3])
     here.store.retry_parked()
+    assert here.store.counts().dead_lettered == 0
     assert page.next.lsn == page.head
     pull(here, there)
     here.update("user", "joe", email="after all jumps")
@@ -96,6 +97,7 @@ def states(cloud: Cloud) -> dict[tuple[str, str], object]:
     return found
 
 
+@pytest.mark.rule("ENGINE 29")
 def test_a_region_whose_clock_jumps_by_hours_ends_as_one_whose_clock_is_right(
     jumping: tuple[MariaDBServer, Clock], mariadb: MariaDBServer
 ) -> None:

@@ -1,5 +1,6 @@
 """Rows that are stored and forwarded, but not (or not wholly) visible here: why, and what they wait for."""
 
+import math
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Final
@@ -49,6 +50,14 @@ class Parking:
     dead_letter_after_s: int = 86400
     max_rows: Mapping[int, int] = field(default_factory=dict)
 
+    @property
+    def least_tries(self) -> int:
+        """Tries whose waits last ``dead_letter_after_s``: age alone may be a clock that was set forward."""
+        tries, left_s, wait_s = 1, self.dead_letter_after_s, 1
+        while left_s > 0 and wait_s < self.retry_max_s:
+            tries, left_s, wait_s = tries + 1, left_s - wait_s, wait_s * 2
+        return tries + math.ceil(max(0, left_s) / max(1, self.retry_max_s))
+
 
 @dataclass(frozen=True)
 class Reason:
@@ -86,13 +95,14 @@ def park(session: Session, layout: Layout, row: RowKey, reason: Reason, *, sourc
         "UTC_TIMESTAMP(6) + INTERVAL %s SECOND) ON DUPLICATE KEY UPDATE reason = VALUES(reason), "
         "message = VALUES(message), payload = VALUES(payload), waits_entity = VALUES(waits_entity), "
         "waits_key = VALUES(waits_key), "
-        "state = IF(parked_at < UTC_TIMESTAMP(6) - INTERVAL %s SECOND, 'Dead', 'Parked'), "
+        "state = IF(attempts + 1 >= %s AND parked_at < UTC_TIMESTAMP(6) - INTERVAL %s SECOND, 'Dead', 'Parked'), "
         "next_try = UTC_TIMESTAMP(6) + INTERVAL GREATEST(%s, LEAST(%s, POW(2, LEAST(attempts, 20)))) SECOND, "
         "attempts = attempts + 1",
         (
             *(row.entity, row.key, source, reason.name, reason.message[:1000], reason.payload),
             *((waits.entity, waits.key) if waits else (None, None)),
-            *(first_s, _PATIENCE_S if reason.name in QUIET else parking.dead_letter_after_s),
+            *(first_s, parking.least_tries),
+            _PATIENCE_S if reason.name in QUIET else parking.dead_letter_after_s,
             *(first_s, parking.retry_max_s),
         ),
     )
@@ -183,7 +193,7 @@ def policy_changed(session: Session, layout: Layout, *, settled: Collection[str]
     clashes = f"OR (reason = '{CLASH}' AND entity IN ({marks(entities)}))" if entities else ""
     session.execute(
         f"UPDATE {layout.own('parked')} "
-        "SET state = 'Parked', next_try = UTC_TIMESTAMP(6), parked_at = UTC_TIMESTAMP(6) "
+        "SET state = 'Parked', attempts = 0, next_try = UTC_TIMESTAMP(6), parked_at = UTC_TIMESTAMP(6) "
         f"WHERE state <> 'Skipped' AND (reason = '{ORIGIN}' {clashes})",
         entities,
     )
@@ -191,7 +201,7 @@ def policy_changed(session: Session, layout: Layout, *, settled: Collection[str]
 
 def make_due(session: Session, layout: Layout, row: RowKey) -> int:
     return session.execute(
-        f"UPDATE {layout.own('parked')} SET state = 'Parked', next_try = UTC_TIMESTAMP(6), "
+        f"UPDATE {layout.own('parked')} SET state = 'Parked', attempts = 0, next_try = UTC_TIMESTAMP(6), "
         "parked_at = UTC_TIMESTAMP(6) WHERE entity = %s AND entity_key = %s",
         (row.entity, row.key),
     )
