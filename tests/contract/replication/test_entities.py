@@ -128,6 +128,10 @@ def test_a_name_that_is_too_long_for_a_key_stays_and_stops_no_writer(two: tuple[
     here.insert("account_details", account_id="acme", name="short", value="1")
     settle(here, there)
     assert there.sql("SELECT name FROM account_details") == [("short",)]
+    (finding,) = here.prepare().findings
+    assert (finding.entity, finding.reason, finding.held_back) == ("account_detail", "KeyTooLong", False)
+    for word in ("1 rows of table account_details", "account_id and name", "(id 1)", "shorten"):
+        assert word in finding.message
 
 
 def test_default_roles_are_referred_to_by_name_and_nothing_of_them_travels(two: tuple[Region, Region]) -> None:

@@ -31,6 +31,9 @@ class Compatibility:
     def held(self) -> frozenset[str]:
         return frozenset(finding.entity for finding in self.findings if finding.held_back)
 
+    def with_more(self, findings: Iterable[EntityFinding]) -> "Compatibility":
+        return replace(self, findings=(*self.findings, *findings))
+
 
 def look(session: Session, plain: Layout) -> Compatibility:
     """Compare the tables that are there with the catalog."""
@@ -38,10 +41,17 @@ def look(session: Session, plain: Layout) -> Compatibility:
     findings = list(_unlike(plain.tables.values(), present))
     held = {finding.entity for finding in findings}
     findings += _orphans([table.entity for table in plain.tables.values()], held)
-    for table in plain.tables.values():
-        if table.entity.name not in held:
-            findings += _nameless(session, table)
     return Compatibility(tuple(findings))
+
+
+def nameless(session: Session, layout: Layout) -> tuple[EntityFinding, ...]:
+    """Rows that stay because of their keys: one finding for each entity that has such."""
+    found = []
+    for name, table in layout.tables.items():
+        if said := list(_nameless(session, table)):
+            message = "; ".join(message for _, message in said)
+            found.append(EntityFinding(name, said[0][0], message, held_back=False))
+    return tuple(found)
 
 
 def with_present_cascades(session: Session, plain: Layout) -> list[Entity]:
@@ -122,25 +132,26 @@ def _orphans(entities: Sequence[Entity], held: set[str]) -> list[EntityFinding]:
     return found
 
 
-def _nameless(session: Session, table: Table) -> Iterator[EntityFinding]:
-    """Rows that have no key, or one that is too long for us."""
-    if table.entity.key_column is None:
-        return
-    key = quote_identifier(table.entity.key_column)
-    for condition, reason, remedy in (
-        (f"{key} IS NULL", "KeyMissing", "UPDATE the rows with a uuid each, the same in every region that has the row"),
-        (f"CHAR_LENGTH({key}) > {schema.KEY_LENGTH}", "KeyTooLong", f"give them keys of at most {schema.KEY_LENGTH}"),
-    ):
-        rows = f"FROM {table.sql} WHERE {condition} AND NOT {table.exclusion(table.sql)}"
+def _nameless(session: Session, table: Table) -> Iterator[tuple[str, str]]:
+    """Why rows of a table cannot travel, with a message: they have no key, or one that is too long for us."""
+    column, length = table.entity.key_column, f"CHAR_LENGTH({table.key('t')}) > {schema.KEY_LENGTH}"
+    if column is None:
+        names = " and ".join(table.entity.key_fields)
+        cases = [(length, "KeyTooLong", f"{names} make a key of more than {schema.KEY_LENGTH} characters", "shorten them")]
+    else:
+        key = quote_identifier(column)
+        given = "UPDATE the rows with a uuid each, the same in every region that has the row"
+        shorter = f"give them keys of at most {schema.KEY_LENGTH} characters"
+        cases = [
+            (f"t.{key} IS NULL", "KeyMissing", f"{column} is NULL", given),
+            (length, "KeyTooLong", f"{column} is too long", shorter),
+        ]
+    for condition, reason, problem, remedy in cases:
+        rows = f"FROM {table.sql} t WHERE {condition} AND NOT {table.exclusion('t')}"
         row = session.one(f"SELECT COUNT(*) {rows}")
         if row is None or not row[0]:
             continue
-        ids = session.select(f"SELECT {table.local_id} {rows} ORDER BY {table.local_id} LIMIT {SOME}")
+        ids = session.select(f"SELECT t.{table.local_id} {rows} ORDER BY t.{table.local_id} LIMIT {SOME}")
         some = ", ".join(str(one[0]) for one in ids) + (", ..." if int(row[0]) > SOME else "")
-        yield EntityFinding(
-            table.entity.name,
-            reason,
-            f"{row[0]} rows of table {table.entity.table} stay in this region, their {table.entity.key_column} "
-            f"{'is NULL' if reason == 'KeyMissing' else 'is too long'} (id {some}); {remedy}, and prepare again",
-            held_back=False,
-        )
+        told = f"{row[0]} rows of table {table.entity.table} stay in this region, their {problem} (id {some}); {remedy}"
+        yield reason, f"{told}, and prepare again"

@@ -100,6 +100,7 @@ def _install(
         )
     known = load_well_known(session, admin.sync_schema) if previous is not None else {}
     whole = find_well_known(session, plain, known)
+    compatible = compatible.with_more(compatibility.nameless(session, whole))
     for statement in schema.statements(business_schema=admin.business_schema, sync_schema=admin.sync_schema):
         session.execute(statement)
     _first_rows(session, whole, region_id=region_id, mint=mint, fresh=previous is None)
