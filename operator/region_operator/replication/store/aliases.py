@@ -106,15 +106,12 @@ class Aliases:
         return str(row[0]) if row is not None else None
 
     def _children(self, entity: str, local_id: int) -> Iterator[Child]:
-        for table in self._layout.tables.values():
-            for field in table.references:
-                if field.reference != entity:
-                    continue
-                ids = self._session.select(
-                    f"SELECT {table.local_id} FROM {table.sql} WHERE {quote_identifier(field.name)} = %s", (local_id,)
-                )
-                for found in rows.read(self._session, self._layout, table, [int(row[0]) for row in ids]).values():
-                    yield Child(table, field, RowKey(table.entity.name, found.key), found.local_id)
+        for table, field in self._layout.children(entity):
+            ids = self._session.select(
+                f"SELECT {table.local_id} FROM {table.sql} WHERE {quote_identifier(field.name)} = %s", (local_id,)
+            )
+            for found in rows.read(self._session, self._layout, table, [int(row[0]) for row in ids]).values():
+                yield Child(table, field, RowKey(table.entity.name, found.key), found.local_id)
 
     def _pin(self, children: list[RowKey]) -> None:
         """Keep values with the states of rows: these name the alias, and what they refer to will name the adopter."""

@@ -137,7 +137,9 @@ def _nameless(session: Session, table: Table) -> Iterator[tuple[str, str]]:
     column, length = table.entity.key_column, f"CHAR_LENGTH({table.key('t')}) > {schema.KEY_LENGTH}"
     if column is None:
         names = " and ".join(table.entity.key_fields)
-        cases = [(length, "KeyTooLong", f"{names} make a key of more than {schema.KEY_LENGTH} characters", "shorten them")]
+        cases = [
+            (length, "KeyTooLong", f"{names} make a key of more than {schema.KEY_LENGTH} characters", "shorten them")
+        ]
     else:
         key = quote_identifier(column)
         given = "UPDATE the rows with a uuid each, the same in every region that has the row"

@@ -13,7 +13,7 @@ from region_operator.replication.feed import RowKey
 from region_operator.replication.model.projection import is_alive
 from region_operator.replication.model.rules import EntityRuleSet
 from region_operator.replication.model.state import RowState, Value, local_write
-from region_operator.replication.store import rows, versions
+from region_operator.replication.store import rekeying, rows, versions
 from region_operator.replication.store.connections import Readers, Session, is_lock_error
 from region_operator.replication.store.layout import Layout
 from region_operator.replication.store.rows import BusinessRow, by_entity, chunks, marks
@@ -111,6 +111,8 @@ def fold(session: Session, layout: Layout, locked: Locked, keys: Collection[RowK
                 locked.busy.add(row)  # made just now by a transaction that came after our look
             continue
         locked.entries += [entry.id for entry in entries]
+        if business is None and (id_ := _local_id(layout, row, entries)) is not None:
+            rekeying.record_children(session, layout, row, local_id=id_)
         if business is not None and not business.nameable:
             continue
         state = _fold(layout, row, entries, business=business, version=locked.versions.get(row), actor=actor)
@@ -150,6 +152,14 @@ def captured_keys(session: Session, layout: Layout, keys: Collection[RowKey]) ->
                 )
             }
     return found
+
+
+def _local_id(layout: Layout, row: RowKey, entries: Sequence[Entry]) -> int | None:
+    """Where a row was that ended, if others may refer to it."""
+    table = layout.tables[row.entity]
+    old = next((entry.old for entry in reversed(entries) if entry.old), {})
+    has_children = next(layout.children(row.entity), None) is not None
+    return int(old[table.entity.local_id]) if has_children and table.entity.local_id in old else None
 
 
 def _is_purged(session: Session, layout: Layout, row: RowKey) -> bool:

@@ -1,6 +1,6 @@
 """How the entities of the catalog lie in this database: quoted names, and which local rows the well-known ones are."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from region_operator.errors import InvalidInput
@@ -124,6 +124,13 @@ class Layout:
     def own(self, table: str) -> str:
         """A table of ``region_sync``, quoted."""
         return f"{self.sync}.{quote_identifier(table)}"
+
+    def children(self, entity: str) -> Iterator[tuple[Table, Field]]:
+        """Tables whose rows may refer to rows of an entity, and by which field."""
+        for table in self.tables.values():
+            for reference in table.references:
+                if reference.reference == entity:
+                    yield table, reference
 
     def depth(self, entity: str) -> int:
         """The place of an entity in the order parents first."""
