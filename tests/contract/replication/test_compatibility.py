@@ -178,6 +178,29 @@ def test_one_name_in_domains_that_only_share_their_number_is_told_apart(make_reg
 
 
 @pytest.mark.rule("ENGINE 8")
+def test_things_of_one_key_are_both_everywhere_once_one_of_them_is_given_another(make_region: MakeRegion) -> None:
+    def fill(region: Region, name: str) -> None:
+        region.add_domain("3", name=name)
+        region.add_account("3", name=name, domain="3")
+        region.add_user("3", account="3", name=name)
+
+    here, there = as_upgraded_clouds(make_region, fill)
+    settle(here, there)
+    for region in (here, there):
+        assert set(parked(region)) == {("domain", "3"), ("account", "3"), ("user", "3")}
+        assert parked(region)["domain", "3"] == "KeyReused"
+        assert all("another" in row.message for row in region.store.parked())
+    for table in ("domain", "account", "user"):
+        here.sql(f"UPDATE {table} SET uuid = %s WHERE uuid = '3'", [f"{table} of here"])
+        settle(here, there)
+    settle(here, there)
+    assert parked(here) == parked(there) == {}
+    assert here.content() == there.content()
+    assert here.states() == there.states()
+    assert {row[0]: row[3] for row in here.content()["user"]} == {"3": "3", "user of here": "account of here"}
+
+
+@pytest.mark.rule("ENGINE 8")
 def test_a_new_row_never_ends_under_a_stranger_of_its_parents_key(make_region: MakeRegion) -> None:
     def fill(region: Region, name: str) -> None:
         region.add_account("3", name=name)

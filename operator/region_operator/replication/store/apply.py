@@ -22,7 +22,7 @@ from region_operator.replication.store.cycles import below_themselves
 from region_operator.replication.store.fold import Locked
 from region_operator.replication.store.intake import Item
 from region_operator.replication.store.parked import Reason
-from region_operator.replication.store.reuse import Reuse
+from region_operator.replication.store.reuse import Remains, Reuse
 from region_operator.replication.store.showing import Showing
 from region_operator.replication.store.versions import NewVersion, Origin
 
@@ -63,7 +63,7 @@ class Application:
         keys = list(dict.fromkeys([*self._with_adopters(items), *moved]))
         self._was = parked.reasons(self._session, self._layout, keys)
         locked = self._lock(keys, wait=wait, items=items)
-        reuse = Reuse(self._session, self._layout, source=self._context.source, items=items)
+        reuse = Reuse(self._session, self._context, items)
         for item in sorted(items, key=lambda item: self._layout.depth(item.row.entity)):
             self._merge(item, locked, reuse, again=again)
         for row in moved & locked.folded.keys():
@@ -141,35 +141,39 @@ class Application:
         row = item.row
         if row in self._outcome.parked:
             return  # refused already
-        if row in locked.busy:
-            self._outcome.parked[row] = Reason(parked.LOCKED, "a writer holds the row", payload=item.text)
-            return
-        if self._is_purged(row, locked):
+        local = locked.state(self._layout, row)
+        remains = reuse.remains(item, local, is_here=row in locked.business)
+        if row not in locked.busy and (remains is Remains.THERE or self._is_purged(row, locked)):
             parked.release(self._session, self._layout, [row], source=self._context.source)
             return  # what peers still have of it does not bring it back
-        local = locked.state(self._layout, row)
-        if local is None and row in locked.versions:
-            self._outcome.parked[row] = Reason("RowVanished", "the row went without being captured", payload=item.text)
-            return
-        if item.remote is not None and (unwelcome := self._unwelcome(item.remote, local)):
-            self._outcome.parked[row] = Reason(*unwelcome, payload=item.text)
-            return
-        if reason := reuse.reason(item, local):
+        base = None if remains is Remains.HERE else local
+        if reason := self._hindrance(item, base, locked, reuse):
             self._outcome.parked[row] = reason
             return
         try:
-            state = _join(local, item.remote)
+            state = _join(base, item.remote)
         except MergeRefused as error:
             self._outcome.parked[row] = Reason(error.reason, str(error), payload=item.text)
             return
         if state is None:
             return
         sent = None
-        if item.remote is not None and item.lsn and state == item.remote:
+        if item.remote is not None and item.lsn and state == item.remote and base is local:
             sent = Origin(self._context.source, self._context.incarnation, item.lsn)
         changed = state != local or row in locked.folded
         if changed or again or row in self._was:
             self._merged[row] = self._as_merged(state, changed=changed, origin=sent)
+
+    def _hindrance(self, item: Item, local: RowState | None, locked: Locked, reuse: Reuse) -> Reason | None:
+        """Why a row is not merged now, or at all."""
+        row = item.row
+        if row in locked.busy:
+            return Reason(parked.LOCKED, "a writer holds the row", payload=item.text)
+        if row in locked.versions and locked.state(self._layout, row) is None:
+            return Reason("RowVanished", "the row went without being captured", payload=item.text)
+        if item.remote is not None and (unwelcome := self._unwelcome(item.remote, local)):
+            return Reason(*unwelcome, payload=item.text)
+        return reuse.reason(item, local)
 
     def _as_merged(self, state: RowState, *, changed: bool, origin: Origin | None = None) -> Merged:
         return Merged(state, project(state, rules=self._context.rules[state.entity]), changed, origin)
