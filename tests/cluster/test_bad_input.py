@@ -206,12 +206,6 @@ def test_a_region_whose_policy_is_missing_or_unusable_says_so(fleet, made):
     assert "spec.policyRef: SyncPolicy absent does not exist" in fleet.message("lawless", "ReferencesResolved")
 
 
-def test_a_mode_that_is_not_there_yet_is_refused_and_not_ignored(fleet, made):
-    made(peering(HEALTHY, "later", mode="Plan"))
-    fleet.until_told(f"{HEALTHY}-later", "Stalled", "True", "NotYetSupported", kind="rgp")
-    assert "spec.mode" in fleet.message(f"{HEALTHY}-later", "Stalled", kind="rgp")
-
-
 # --- what the API server refuses ------------------------------------------------------------------------------------
 
 

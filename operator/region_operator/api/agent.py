@@ -121,11 +121,14 @@ class Link(Wire):
     """One peering as this agent sees it: we pull from ``peer`` and serve it our feed.
 
     ``Leaving`` is the only thing that removes a link; a link that is merely not mentioned stays (OPERATOR.md 8).
+    With ``Plan`` nothing is pulled, served or registered: a dry run of the join is worked out with the peer.
     """
 
     peering_uid: str
     peer: Peer
-    state: Literal["Active", "Suspended", "Leaving"] = "Active"
+    state: Literal["Active", "Suspended", "Plan", "Leaving"] = "Active"
+    plan_token: str = ""  # of Plan: work it out anew for another token; "" = only answer the peer, who does
+    wired: bool = True  # of Leaving: False = it was never more than planned, so there is nothing to undo
     drain_timeout_seconds: int = 600  # of Leaving: how long to wait for the last changes of both sides; 0 = leave now
     link: LinkLimits = Field(default_factory=LinkLimits)
 
@@ -176,6 +179,25 @@ class CopyProgress(Wire):
     eta_seconds: int | None = None
 
 
+class PlannedAmount(Wire):
+    rows: int
+    size: int  # bytes
+
+
+class PlanReport(Wire):
+    """What a join would do; ``sent`` are rows that the peer does not hold, or holds otherwise."""
+
+    token: str
+    computed_at: str
+    sent: PlannedAmount
+    received: PlannedAmount
+    equal: int
+    concurrent: int
+    unique_clashes: int
+    reused_keys: int
+    estimated_seconds: int
+
+
 class LinkStatus(Wire):
     """The direction peer -> this region. Ages grow between polls; the operator adds the age of the answer itself."""
 
@@ -201,6 +223,7 @@ class LinkStatus(Wire):
     unique_clashes: int = 0
     parked: int = 0
     dead_lettered: int = 0
+    plan: PlanReport | None = None
 
 
 class ManagementStatus(Wire):

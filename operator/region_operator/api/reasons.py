@@ -191,9 +191,10 @@ REGION: Final[Mapping[str, Reasons]] = {
 
 REGION_PEERING: Final[Mapping[str, Reasons]] = {
     "Ready": {
-        "True": ("Ready",),
+        "True": ("Ready", "Planned"),
         "False": (
             "Progressing",
+            "Planning",
             "ReferencesNotResolved",
             "NotWired",
             "Joining",
@@ -226,6 +227,7 @@ REGION_PEERING: Final[Mapping[str, Reasons]] = {
             "ConfigurationRefused",
             "PeeringWasLeft",
             "NotRegistered",
+            "Planned",
             "Leaving",
         ),
         "Unknown": (NOT_OBSERVED, "AgentUnreachable"),

@@ -24,8 +24,8 @@ def _(_spec: RegionSpec) -> list[str]:
 
 
 @not_yet_supported.register
-def _(spec: RegionPeeringSpec) -> list[str]:
-    return ["spec.mode"] if spec.mode == "Plan" else []
+def _(_spec: RegionPeeringSpec) -> list[str]:
+    return []
 
 
 @not_yet_supported.register

@@ -368,6 +368,7 @@ class PeeringFacts:
     drain_timeout_s: int = 600
     abandon: bool = False  # annotation region-operator.io/abandon
     accept_rewind: int = 0  # annotation region-operator.io/accept-rewind
+    reconcile_token: str = ""  # annotation region-operator.io/reconcile-requested-at
     finalizer: bool = False  # ours is set
     duplicates: tuple["DuplicatePeering", ...] = ()
 

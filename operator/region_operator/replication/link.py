@@ -108,7 +108,7 @@ class Link:
         try:
             await self._pull_for_ever()
         except Unavailable as error:
-            self._broken(_as_link_reason(error.reason), str(error))
+            self._broken(as_link_reason(error.reason), str(error))
             raise
         except Refused as error:
             if error.reason == "PeeringWasLeft" and self._configuration.leave_at is not None:
@@ -221,7 +221,7 @@ class Link:
             self._on_change()
 
 
-def _as_link_reason(reason: str) -> LinkReason:
+def as_link_reason(reason: str) -> LinkReason:
     match reason:
         case "ProbeTimeout" | "ConnectionRefused" | "TLSFailed" | "AuthFailed" | "PeerRefused" | "ApplyFailed":
             return reason

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 
-from region_operator.api.agent import CopyProgress, LinkReason, LinkState, LinkStatus
+from region_operator.api.agent import CopyProgress, LinkReason, LinkState, LinkStatus, PlanReport
 
 RTT_SMOOTHING = 0.2
 RATE_WINDOW_S = 5.0
@@ -33,6 +33,7 @@ class LinkFacts:
         self.cursor = ""
         self.peer_database_key_fingerprint = ""
         self.peer_rules_hash = ""
+        self.plan: PlanReport | None = None  # of a planned link: the dry run that was worked out last
         self.drained = False  # of a leaving link: nothing is left to exchange
         self._clock, self._now = clock, now
         self._state: LinkState = "Connecting"
@@ -120,6 +121,7 @@ class LinkFacts:
             copy_progress=self._copy.progress() if self._state == "Copying" else None,
             peer_database_key_fingerprint=self.peer_database_key_fingerprint,
             peer_rules_hash=self.peer_rules_hash,
+            plan=self.plan,
         )
 
 

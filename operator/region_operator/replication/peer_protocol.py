@@ -4,7 +4,8 @@
                     new, then one page
     POST /v1/rows   RowsQuestion -> 200 one page
     every answer    headers Region-Operator-Database-Key, -Rules, -Incarnation
-    else            api.agent.Refusal: 403 NotPeered, 409 KeyMismatch | PeeringWasLeft | Suspended, 503 ...
+    else            api.agent.Refusal: 403 NotPeered, 409 KeyMismatch | PeeringWasLeft | Suspended | OnlyPlanned,
+                    503 ...
 
 A question is a POST because histories may outgrow a URL. A page is one JSON line (PageHead), then a line per row,
 deflated as a whole when that pays. The blank lines tell a silent cable from an idle peer within seconds.
@@ -37,7 +38,7 @@ MAX_PAGE_ROWS: Final = 20_000
 MAX_ROWS_ASKED: Final = 200
 DEFLATE_FROM_BYTES: Final = 2048
 
-BY_RULE: Final = frozenset({"KeyMismatch", "NotPeered", "PeeringWasLeft", "Suspended"})
+BY_RULE: Final = frozenset({"KeyMismatch", "NotPeered", "OnlyPlanned", "PeeringWasLeft", "Suspended"})
 """Reasons of refusals that hold until somebody changes something."""
 
 WireHistory = list[tuple[str, int]]

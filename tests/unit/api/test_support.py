@@ -13,7 +13,7 @@ REGIONS = [{"name": "a"}, {"name": "b"}]
     [
         (RegionPeeringSpec.model_validate({"regions": REGIONS}), []),
         (RegionPeeringSpec.model_validate({"regions": REGIONS, "mode": "Suspended"}), []),
-        (RegionPeeringSpec.model_validate({"regions": REGIONS, "mode": "Plan"}), ["spec.mode"]),
+        (RegionPeeringSpec.model_validate({"regions": REGIONS, "mode": "Plan"}), []),
         (SyncPolicySpec(), []),
         (SyncPolicySpec.model_validate({"conflicts": {"retentionDays": 1}, "parking": {"maxRows": 1}}), []),
         (SyncPolicySpec.model_validate({"entities": [{"name": "user", "mode": "Off", "acceptFrom": [1]}]}), []),

@@ -41,6 +41,15 @@ def test_nothing_of_a_leaving_peer_is_added_or_corrected() -> None:
     assert not registration.steps(wanted, [OWN_ROW, KnownRegion(2, "renamed", "http://old.test")])
 
 
+def test_a_peer_that_is_only_planned_is_not_even_looked_at() -> None:
+    given_up = link("p1", state="Leaving", wired=False)
+    for planned in (link("p1", state="Plan"), given_up):
+        wanted = registration.wanted(OWN, [planned], drained=["p1"])
+        assert not registration.steps(wanted, [OWN_ROW, KnownRegion(2, "by hand", "http://two.test")])
+    links = [link("p0", state="Leaving"), link("p1", state="Plan")]
+    assert registration.steps(registration.wanted(OWN, links, drained=["p0"]), [OWN_ROW, PEER_ROW]).remove == (2,)
+
+
 def test_a_peer_that_has_another_link_stays() -> None:
     links = [link("p1", state="Leaving"), link("p2")]
     assert registration.steps(registration.wanted(OWN, links, drained=["p1"]), [OWN_ROW, PEER_ROW]).remove == ()

@@ -212,4 +212,5 @@ def _essence_of(link: LinkStatus) -> tuple[object, ...]:
         link.peer_database_key_fingerprint,
         link.peer_rules_hash,
         link.bad_age_ms is None,
+        link.plan,
     )

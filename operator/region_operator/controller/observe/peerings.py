@@ -64,6 +64,7 @@ class PeeringObserver:
             deleting_age_s=age_s(meta.deletion_timestamp),
             drain_timeout_s=spec.leave.drain_timeout_seconds,
             abandon=meta.annotations.get(naming.ANNOTATION_ABANDON) == "true",
+            reconcile_token=meta.annotations.get(naming.ANNOTATION_RECONCILE, ""),
             accept_rewind=accepted(meta.annotations),
             finalizer=naming.TEARDOWN_FINALIZER in meta.finalizers,
             duplicates=self._duplicates(peering),

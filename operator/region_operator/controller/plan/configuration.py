@@ -21,6 +21,7 @@ from region_operator.api.agent import (
     document_etag,
 )
 from region_operator.controller.facts import LinkPolicyFacts, PeerFacts, PeeringFacts, PolicyFacts
+from region_operator.controller.plan import dry_run
 from region_operator.controller.plan.claim import duplicate_of
 from region_operator.controller.plan.labels import Site
 from region_operator.controller.plan.rewind import as_needed, peering_rewound, peering_source, policy_source
@@ -88,7 +89,7 @@ def _link(inputs: DocumentInputs, peering: PeeringFacts) -> Link | None:
     peer = _peer(inputs, side) if isinstance(side, PeerFacts) else None
     if peering.deleting:
         return _leaving(inputs, peering, peer)
-    ready = peering.finalizer and peering.mode != "Plan" and peering.uid not in inputs.status.left_peerings
+    ready = peering.finalizer and peering.uid not in inputs.status.left_peerings
     if not ready or peer is None or not isinstance(side, PeerFacts) or not peer.url or not peer.management_endpoint:
         return None
     if side.stalled or side.deleting or _is_duplicate(peering) or not _keys_agree(inputs.status, peering, side):
@@ -96,10 +97,17 @@ def _link(inputs: DocumentInputs, peering: PeeringFacts) -> Link | None:
     return Link(
         peering_uid=peering.uid,
         peer=peer,
-        state="Suspended" if peering.mode == "Suspended" else "Active",
+        state=peering.mode,
+        plan_token=_plan_token(inputs, peering),
         drain_timeout_seconds=peering.drain_timeout_s,
         link=_limits(peering.policy) if isinstance(peering.policy, LinkPolicyFacts) else _limits(LinkPolicyFacts()),
     )
+
+
+def _plan_token(inputs: DocumentInputs, peering: PeeringFacts) -> str:
+    """What this agent is to work out of a dry run; "" for all others, and for the agent that only answers."""
+    side = dry_run.planner(peering) if peering.mode == "Plan" else None
+    return dry_run.token(peering) if side is not None and side.name == inputs.site.region else ""
 
 
 def _leaving(inputs: DocumentInputs, peering: PeeringFacts, peer: Peer | None) -> Link | None:
@@ -117,8 +125,9 @@ def _leaving(inputs: DocumentInputs, peering: PeeringFacts, peer: Peer | None) -
             server_name=naming.agent_server_name(number, inputs.fleet_uid),
             management_endpoint="",
         )
-    drain_s = 0 if peering.abandon else min(peering.drain_timeout_s, _drain_limit_s(inputs, peering))
-    return Link(peering_uid=peering.uid, peer=peer, state="Leaving", drain_timeout_seconds=drain_s)
+    wired = peering.mode != "Plan"  # which it never becomes again, so nothing was ever exchanged or registered
+    drain_s = 0 if peering.abandon or not wired else min(peering.drain_timeout_s, _drain_limit_s(inputs, peering))
+    return Link(peering_uid=peering.uid, peer=peer, state="Leaving", drain_timeout_seconds=drain_s, wired=wired)
 
 
 def _drain_limit_s(inputs: DocumentInputs, peering: PeeringFacts) -> int:
@@ -196,6 +205,8 @@ def _requires(links: Iterable[Link], *, take_over: bool) -> list[str]:
     features = {"feed", "registration"} if any(True for _ in links) else set()
     if any(link.state == "Leaving" for link in links):
         features.add("drain-timeout")
+    if any(link.state == "Plan" or not link.wired for link in links):
+        features.add("plan")
     if take_over:
         features.add("take-over")
     return sorted(features)

@@ -108,4 +108,11 @@ class PeeringReconciler:
         """Whether the Regions should push documents now: a new generation, or a deletion that has just begun."""
         meta, status = peering.metadata, peering.status
         begun = meta.deletion_timestamp is not None and (status.join is None or status.join.stage != "Draining")
-        return begun or status.observed_generation != meta.generation
+        return begun or status.observed_generation != meta.generation or self._wants_a_plan(peering)
+
+    def _wants_a_plan(self, peering: RegionPeering) -> bool:
+        """Whether a dry run was asked for that is not there: its order is a part of a Region's document."""
+        told = next((item for item in peering.status.conditions if item.type == "Ready"), None)
+        asked = peering.metadata.annotations.get(naming.ANNOTATION_RECONCILE, "")
+        planned = told is not None and told.reason == "Planned" and peering.status.last_handled_reconcile_at == asked
+        return peering.spec.mode == "Plan" and not planned

@@ -98,6 +98,8 @@ def _verdict(
         return "pending", "NotYetConnected", "the agent does not have the link yet"
     if link.reason == APPLY_FAILED:
         return "good", APPLY_FAILED, link.message  # in contact, only that nothing gets in
+    if link.reason == "Suspended":
+        return "good", "Suspended", ""  # nobody asks, so nothing can be bad
     was_bad = before is not None and before.state == "Broken" and before.reason != APPLY_FAILED
     if link.bad_age_ms is not None:
         long_enough = link.bad_age_ms / 1000 + age_s >= limits.partition_detect_after_s

@@ -26,6 +26,8 @@ def look_again_s(
 
 
 def _under_way(peering: PeeringFacts, shown: RegionPeeringStatus, memory: LagMemory) -> bool:
+    if peering.mode == "Plan" and not peering.deleting:
+        return not any(item.type == "Ready" and item.status == "True" for item in shown.conditions)
     if peering.deleting or shown.join is None or not shown.join.completed_at:
         return True
     if not all(isinstance(side, PeerFacts) for side in peering.sides):

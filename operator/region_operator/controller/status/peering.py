@@ -13,6 +13,7 @@ from region_operator.api.peering_status import JoinStatus, RegionPeeringStatus
 from region_operator.controller.facts import LinkPolicyFacts, PeerFacts, PeeringFacts
 from region_operator.controller.plan.peering import leaving
 from region_operator.controller.plan.rewind import peering_rewound
+from region_operator.controller.status import dry_run
 from region_operator.controller.status import peering_conditions as conditions
 from region_operator.controller.status.directions import Direction, describe, judge
 from region_operator.controller.status.lag import LagMemory, bucket, exceeded, worse
@@ -55,6 +56,7 @@ def peering_status(
         directions=shown,
         conflicts=conditions.conflict_counts(scene),
         schema_skew=conditions.schema_skew(scene),
+        plan=dry_run.plan_status(peering, before=before.plan),
     )
     seen = tuple((direction.source, bucket(direction.lag_ms)) for direction in directions)
     return status, LagMemory(seen, over)
@@ -108,6 +110,8 @@ def _ready(scene: Scene, stalled: Finding) -> Finding:
         return Finding("Ready", references.status, reason, references.message)
     if wired.status == "Unknown":
         return Finding("Ready", "Unknown", "AgentUnreachable", wired.message)
+    if wired.reason == "Planned":
+        return dry_run.ready(scene.peering)
     if wired.status == "False":
         return Finding("Ready", "False", "Paused" if _not_sent(scene) else "NotWired", wired.message)
     if not scene.join.completed_at:
@@ -162,7 +166,9 @@ def _join(
 ) -> JoinStatus:
     """How far it is; a join is completed once, by this object, when both directions have caught up."""
     known = before if before is not None and before.for_uid == peering.uid else None
-    started = known.started_at if known is not None else timestamp(now)
+    if peering.mode == "Plan" and not peering.deleting:
+        return JoinStatus(stage="Accepted", for_uid=peering.uid)
+    started = (known.started_at if known is not None else None) or timestamp(now)
     completed = known.completed_at if known is not None else None
     if peering.deleting:
         return JoinStatus(stage="Draining", started_at=started, completed_at=completed, for_uid=peering.uid)

@@ -47,8 +47,8 @@ def join_completed(scene: Scene) -> Finding:
 
 
 def partitioned(scene: Scene) -> Finding:
-    if scene.peering.mode == "Suspended":
-        return Finding("Partitioned", "False", "Suspended", "spec.mode is Suspended: no data is asked for")
+    if scene.peering.mode != "Active":
+        return Finding("Partitioned", "False", "Suspended", f"spec.mode is {scene.peering.mode}: no data is asked for")
     bad = [direction for direction in scene.directions if direction.verdict == "bad"]
     if bad:
         others_good = any(direction.in_contact for direction in scene.directions)
@@ -68,8 +68,8 @@ def _stale(scene: Scene) -> str:
 
 
 def in_sync(scene: Scene) -> Finding:
-    if scene.peering.mode == "Suspended":
-        return Finding("InSync", "False", "Suspended", "spec.mode is Suspended")
+    if scene.peering.mode != "Active":
+        return Finding("InSync", "False", "Suspended", f"spec.mode is {scene.peering.mode}")
     apart = partitioned(scene)
     if apart.status == "True":
         return Finding("InSync", "False", "Partitioned", apart.message)

@@ -38,7 +38,10 @@ def wiring(peering: PeeringFacts, *, evidence_max_age_s: int) -> Wiring:
         verdict = _side(peering, side, other=other, evidence_max_age_s=evidence_max_age_s)
         if verdict is not None:
             return verdict
-    return _same_key(*sides) or Wiring("True", "Wired", "both agents acknowledge this generation of the peering")
+    refused = _same_key(*sides)
+    if refused is None and peering.mode == "Plan":
+        return Wiring("False", "Planned", "spec.mode is Plan: both agents know of each other, and nothing is wired")
+    return refused or Wiring("True", "Wired", "both agents acknowledge this generation of the peering")
 
 
 def _lost_to_a_duplicate(peering: PeeringFacts) -> str:
@@ -64,7 +67,10 @@ def _side(peering: PeeringFacts, side: PeerFacts, *, other: PeerFacts, evidence_
         return Wiring("False", "RegionNotReady", f"the agent of Region {side.name} has not been heard yet")
     if isinstance(agent.status, Unknown) and agent.age_s > evidence_max_age_s:
         return Wiring("Unknown", "AgentUnreachable", f"Region {side.name}: {agent.status.message}")
-    return _acknowledged(peering, side, agent.last) or _registered(peering, side, agent.last, other)
+    missing = _acknowledged(peering, side, agent.last)
+    if missing is not None or peering.mode == "Plan":
+        return missing
+    return _registered(peering, side, agent.last, other)
 
 
 def _acknowledged(peering: PeeringFacts, side: PeerFacts, agent: AgentStatus) -> Wiring | None:

@@ -19,6 +19,7 @@ from region_operator.replication.agent.bell import Bell
 from region_operator.replication.agent.certificates import CertificateDirectory
 from region_operator.replication.agent.configuration import Held, Rejected
 from region_operator.replication.agent.database_key import fingerprint_of_file
+from region_operator.replication.agent.dry_run import LocalPlan
 from region_operator.replication.agent.keeper import BUILT_IN_RULES, ConfigurationKeeper, built_in_rules, rules_of
 from region_operator.replication.agent.links import Links
 from region_operator.replication.agent.listener import MutualTLSListener
@@ -237,6 +238,9 @@ class Agent:
 
     async def read_rows(self, keys: list[RowKey]) -> bytes:
         return await self.at_hand().read_rows(keys)
+
+    def planned(self) -> LocalPlan:
+        return LocalPlan(self.at_hand())
 
     def held(self) -> Held:
         self.at_hand()

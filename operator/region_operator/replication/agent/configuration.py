@@ -25,7 +25,7 @@ from region_operator.api.agent import (
     document_etag,
 )
 
-FEATURES = frozenset({"drain-timeout", "feed", "registration", "take-over"})
+FEATURES = frozenset({"drain-timeout", "feed", "plan", "registration", "take-over"})
 """What a document may list in ``requires``."""
 
 EMPTY_ETAG = ""

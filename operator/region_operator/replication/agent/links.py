@@ -10,10 +10,14 @@ from functools import partial
 from typing import Protocol
 
 from region_operator.api.agent import Link as LinkDocument
+from region_operator.errors import InvalidInput, Refused, Unavailable
 from region_operator.replication.agent.bell import Bell
+from region_operator.replication.agent.dry_run import LocalPlan, report
 from region_operator.replication.agent.keeper import ConfigurationKeeper
 from region_operator.replication.agent.region import LocalRegion
-from region_operator.replication.link import Link, LinkConfiguration, Peer
+from region_operator.replication.join_plan import Peer as PlanPeer
+from region_operator.replication.join_plan import plan_join
+from region_operator.replication.link import Link, LinkConfiguration, Peer, as_link_reason
 from region_operator.replication.link_facts import LinkFacts
 from region_operator.replication.model.lag import START, Cursor
 from region_operator.supervision import Backoff, Process, Supervisor
@@ -23,7 +27,7 @@ log = logging.getLogger(__name__)
 BACKOFF = Backoff(base_s=0.25, cap_s=5.0)  # a healed cable is noticed within seconds, a dead peer costs a connect
 
 
-class Connection(Peer, Protocol):
+class Connection(Peer, PlanPeer, Protocol):
     """A peer with something to close."""
 
     async def close(self) -> None: ...
@@ -39,6 +43,8 @@ class _Leave:
 
 class Links:
     """Runs what the keeper holds: active links pull, suspended ones rest, leaving ones drain and vanish.
+
+    Of planned ones nothing moves: one side works out what a join would do, the other answers.
 
     Attributes:
         facts: by peering uid, of every link held.
@@ -106,12 +112,14 @@ class Links:
             facts = LinkFacts(peering_uid=uid, peer_id=link.peer.id, clock=self._clock, now=_utc_now)
             self.facts[uid] = facts
         self._running[uid] = link
-        if link.state == "Suspended":
+        if link.state != "Plan":
+            facts.plan = None
+        if link.state == "Suspended" or (link.state == "Plan" and not _is_to_be_planned(link, facts)):
             facts.rest()
             return
         facts.enter("Connecting", "NotYetConnected")
-        work = self._leave if link.state == "Leaving" else self._active
-        supervisor.spawn(uid, partial(work, region, link, facts))
+        works = {"Leaving": self._leave, "Plan": self._plan}
+        supervisor.spawn(uid, partial(works.get(link.state, self._active), region, link, facts))
 
     def _forget(self, uid: str) -> None:
         self.facts.pop(uid, None)
@@ -140,16 +148,33 @@ class Links:
         finally:
             await peer.close()
 
+    async def _plan(self, region: LocalRegion, link: LinkDocument, facts: LinkFacts, process: Process) -> None:
+        """Work out what a join would do, tell it, and rest."""
+        process.ready()
+        peer = self._connect(link)
+        try:
+            plan = await plan_join(LocalPlan(region), peer)
+        except (Unavailable, Refused, InvalidInput) as error:
+            facts.fault(as_link_reason(error.reason), str(error))
+            self._changed.ring()
+            raise
+        finally:
+            await peer.close()
+        facts.plan = report(plan, link, now=_utc_now())
+        facts.rest()
+        self._changed.ring()
+        log.info("a join was planned", extra={"peering": link.peering_uid, "peer": link.peer.id})
+
     async def _leave(self, region: LocalRegion, link: LinkDocument, facts: LinkFacts, process: Process) -> None:
         """Exchange what is left, let the management server forget the peer, forget the link."""
         process.ready()
         uid = link.peering_uid
-        if uid not in self.drained:
+        if link.wired and uid not in self.drained:
             await self._drain(region, link, facts)
             log.info("leaving: drained", extra={"peering": uid, "peer": link.peer.id})
             self.drained.add(uid)
         self._order_changed()
-        while link.drain_timeout_seconds > 0 and not self._is_forgotten(uid, link.peer.id):
+        while link.wired and link.drain_timeout_seconds > 0 and not self._is_forgotten(uid, link.peer.id):
             count = self._changed.count
             await self._changed.beyond(count, timeout_s=1.0)
 
@@ -174,6 +199,11 @@ class Links:
                 await self._pull(region, link, facts, leave_at=leave.leave_at)
         except TimeoutError:
             log.warning("leaving without the peer's last changes: it did not take part in time")
+
+
+def _is_to_be_planned(link: LinkDocument, facts: LinkFacts) -> bool:
+    """Whether this side has something to work out; the other side only answers."""
+    return bool(link.plan_token) and (facts.plan is None or facts.plan.token != link.plan_token)
 
 
 def _utc_now() -> datetime:

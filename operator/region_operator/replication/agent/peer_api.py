@@ -1,4 +1,7 @@
-"""What a peer may ask of this region: changes after its cursor, and rows by key. Contract: ``peer_protocol``."""
+"""What a peer may ask of this region: changes after its cursor, rows by key, and what a join would do.
+
+Contract: ``peer_protocol`` and ``plan_protocol``.
+"""
 
 import asyncio
 import contextlib
@@ -16,14 +19,26 @@ from region_operator.replication import peer_protocol
 from region_operator.replication.agent import roles
 from region_operator.replication.agent.bell import Bell
 from region_operator.replication.agent.configuration import Held
+from region_operator.replication.agent.dry_run import LocalPlan
 from region_operator.replication.agent.listener import ROLE, refusal
 from region_operator.replication.feed import FeedPage, FeedRequest, RowKey
 from region_operator.replication.model.lag import Cursor
 from region_operator.replication.peer_protocol import FeedQuestion, RowsQuestion
+from region_operator.replication.plan_protocol import (
+    CompareAnswer,
+    CompareQuestion,
+    IdentitiesAnswer,
+    IdentitiesQuestion,
+    PlanAnswer,
+    PlanQuestion,
+    TotalsAnswer,
+    TotalsQuestion,
+)
 
 log = logging.getLogger(__name__)
 
 Question = TypeVar("Question", bound=Wire)
+Planned = TypeVar("Planned", bound=PlanQuestion)
 Answer = TypeVar("Answer")
 
 
@@ -35,6 +50,9 @@ class FeedSource(Protocol):
     async def read_feed(self, request: FeedRequest) -> tuple[FeedPage, bytes]: ...
 
     async def read_rows(self, keys: list[RowKey]) -> bytes: ...
+
+    def planned(self) -> LocalPlan:
+        """This region as a dry run compares it; raises Unavailable."""
 
     def held(self) -> Held:
         """What is configured; raises Unavailable while the database is not at hand."""
@@ -55,7 +73,13 @@ class _Refusal(Exception):
 def routes(source: FeedSource) -> list[web.RouteDef]:
     """Return the routes of the peer API; each answers only to regions, and only about links they share with us."""
     api = _PeerApi(source)
-    return [web.post("/v1/feed", api.feed), web.post("/v1/rows", api.rows)]
+    return [
+        web.post("/v1/feed", api.feed),
+        web.post("/v1/rows", api.rows),
+        web.post("/v1/plan/totals", api.totals),
+        web.post("/v1/plan/compare", api.compare),
+        web.post("/v1/plan/identities", api.identities),
+    ]
 
 
 class _PeerApi:
@@ -86,6 +110,44 @@ class _PeerApi:
             return self._refused(error)
         keys = question.row_keys()
         return await self._stream(request, lambda response: _alive(response, self._source.read_rows(keys)))
+
+    # --- a join that is only planned -----------------------------------------------------------------------------
+
+    async def totals(self, request: web.Request) -> web.StreamResponse:
+        async def answer(asked: TotalsQuestion) -> PlanAnswer:
+            return TotalsAnswer.of(await self._source.planned().totals(asked.entity, after=asked.after))
+
+        return await self._planned(request, TotalsQuestion, answer)
+
+    async def compare(self, request: web.Request) -> web.StreamResponse:
+        async def answer(asked: CompareQuestion) -> PlanAnswer:
+            sketches = [row.sketch() for row in asked.rows]
+            return CompareAnswer.of(await self._source.planned().compare(asked.entity, sketches))
+
+        return await self._planned(request, CompareQuestion, answer)
+
+    async def identities(self, request: web.Request) -> web.StreamResponse:
+        async def answer(asked: IdentitiesQuestion) -> PlanAnswer:
+            return IdentitiesAnswer(identities=await self._source.planned().identities(asked.entity, asked.keys))
+
+        return await self._planned(request, IdentitiesQuestion, answer)
+
+    async def _planned(
+        self,
+        request: web.Request,
+        form: type[Planned],
+        answer: Callable[[Planned], Coroutine[Any, Any, PlanAnswer]],
+    ) -> web.StreamResponse:
+        try:
+            question, peer = await self._question(request, form)
+            self._admit(question.peering, question.database_key, peer=peer, for_a_plan=True)
+        except (_Refusal, RegionOperatorError) as error:
+            return self._refused(error)
+
+        async def line(response: web.StreamResponse) -> bytes:
+            return (await _alive(response, answer(question))).model_dump_json(by_alias=True).encode() + b"\n"
+
+        return await self._stream(request, line)
 
     async def _stream(
         self, request: web.Request, page: Callable[[web.StreamResponse], Awaitable[bytes]]
@@ -138,13 +200,15 @@ class _PeerApi:
             message = str(error.errors(include_url=False, include_input=False)[0]["msg"])
             raise _Refusal(422, reason="InvalidQuestion", message=message) from error
 
-    def _admit(self, peering_uid: str, database_key: str, *, peer: int) -> None:
+    def _admit(self, peering_uid: str, database_key: str, *, peer: int, for_a_plan: bool = False) -> None:
         held = self._source.held()
         link = held.links.get(peering_uid)
         if peering_uid in held.left:
             raise _Refusal(409, reason="PeeringWasLeft", message=f"peering {peering_uid} was left")
         if link is None or link.peer.id != peer:
             raise _Refusal(403, reason="NotPeered", message=f"region {peer} has no peering {peering_uid} here")
+        if link.state == "Plan" and not for_a_plan:
+            raise _Refusal(409, reason="OnlyPlanned", message=f"peering {peering_uid} is only planned, nothing is sent")
         if link.state == "Suspended":
             raise _Refusal(409, reason="Suspended", message=f"peering {peering_uid} is suspended")
         own_key = self._source.identification()[peer_protocol.KEY_HEADER]

@@ -3,8 +3,9 @@
 import asyncio
 import ssl
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
+from typing import TypeVar
 
 import aiohttp
 from pydantic import ValidationError
@@ -15,10 +16,24 @@ from region_operator.api.agent import Refusal
 from region_operator.connection_faults import message_of, reason_of
 from region_operator.errors import InvalidInput, Refused, Unavailable
 from region_operator.replication import peer_protocol
+from region_operator.replication.comparison import Sketch, Totals, Verdict
 from region_operator.replication.feed import FeedPage, FeedRequest, FetchedRows, RowKey
 from region_operator.replication.link_facts import LinkFacts
 from region_operator.replication.model.lag import Cursor
 from region_operator.replication.peer_protocol import FeedQuestion, PageHead, RowsQuestion
+from region_operator.replication.plan_protocol import (
+    CompareAnswer,
+    CompareQuestion,
+    IdentitiesAnswer,
+    IdentitiesQuestion,
+    PlanAnswer,
+    PlanQuestion,
+    TotalsAnswer,
+    TotalsQuestion,
+    WireSketch,
+)
+
+Planned = TypeVar("Planned", bound=PlanAnswer)
 
 CONNECT_TIMEOUT_S = 5.0
 SILENCE_TIMEOUT_S = 5.0  # five heartbeats
@@ -77,6 +92,30 @@ class PeerClient:
             head = await _head(response, on_heartbeat=lambda: None)
             body = await _body(response, head)
         return await asyncio.to_thread(peer_protocol.decode_rows, head, body)
+
+    # --- a join that is only planned -----------------------------------------------------------------------------
+
+    async def totals(self, entity: str, *, after: str) -> Totals | None:
+        question = TotalsQuestion(**self._about(entity), after=after)
+        return (await self._plan("totals", question, TotalsAnswer)).totals()
+
+    async def compare(self, entity: str, sketches: Sequence[Sketch]) -> list[Verdict]:
+        question = CompareQuestion(**self._about(entity), rows=[WireSketch.of(sketch) for sketch in sketches])
+        return (await self._plan("compare", question, CompareAnswer)).found(asked=len(sketches))
+
+    async def identities(self, entity: str, keys: Sequence[str]) -> dict[str, str]:
+        question = IdentitiesQuestion(**self._about(entity), keys=list(keys))
+        return (await self._plan("identities", question, IdentitiesAnswer)).identities
+
+    def _about(self, entity: str) -> dict[str, str]:
+        return {"peering": self._peering_uid, "database_key": self._database_key(), "entity": entity}
+
+    async def _plan(self, what: str, question: PlanQuestion, form: type[Planned]) -> Planned:
+        async with self._asked(f"/v1/plan/{what}", question.model_dump_json(by_alias=True), facts=None) as response:
+            answer = form.model_validate_json(await _line(response, on_heartbeat=lambda: None))
+        if answer.refusal is not None:
+            raise _as_error(answer.refusal)
+        return answer
 
     async def close(self) -> None:
         if self._session is not None:
@@ -154,15 +193,20 @@ def _remember(response: aiohttp.ClientResponse, facts: LinkFacts | None) -> None
 
 
 async def _head(response: aiohttp.ClientResponse, *, on_heartbeat: Callable[[], None]) -> PageHead:
+    head = PageHead.model_validate_json(await _line(response, on_heartbeat=on_heartbeat))
+    if head.refusal is not None:
+        raise _as_error(head.refusal)
+    return head
+
+
+async def _line(response: aiohttp.ClientResponse, *, on_heartbeat: Callable[[], None]) -> bytes:
+    """The first line that is no heartbeat."""
     while True:
         line = await response.content.readuntil(b"\n", max_size=peer_protocol.MAX_HEAD_BYTES)
         if line == peer_protocol.HEARTBEAT:
             on_heartbeat()
         elif line:
-            head = PageHead.model_validate_json(line)
-            if head.refusal is not None:
-                raise _as_error(head.refusal)
-            return head
+            return line
         else:
             raise ConnectionResetError("the peer ended its answer without a page")
 

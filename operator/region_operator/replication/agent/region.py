@@ -142,6 +142,7 @@ class LocalRegion:
 
     def use_parking(self, links: Sequence[Link]) -> None:
         """Retry parked rows as the most patient of the links asks for; each link has its own limit of rows."""
+        links = [link for link in links if link.state != "Plan"]
         if links:
             self._store.set_parking(
                 Parking(
@@ -150,6 +151,10 @@ class LocalRegion:
                     max_rows={link.peer.id: link.link.parking_max_rows for link in links if link.state != "Leaving"},
                 )
             )
+
+    async def read(self, question: Callable[[RegionStore], T]) -> T:
+        """Ask the store something, in a thread."""
+        return await self._run(self._readers, question, self._store)
 
     # --- what people ask and decide ------------------------------------------------------------------------------
 

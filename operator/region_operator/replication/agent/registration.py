@@ -31,10 +31,12 @@ class Steps:
 def wanted(own: RegionIdentity, links: Iterable[Link], *, drained: Iterable[str]) -> Wanted:
     """Say what the management server should list.
 
-    A suspended peer stays listed. That of a leaving link stays as it is, nothing about it is corrected any more, and it
-    goes once the leave has drained (``drained`` names those peering uids), unless another link has it too.
+    A suspended peer stays listed; one that is only planned is none of its business. That of a leaving link stays as it
+    is, nothing about it is corrected any more, and it goes once the leave has drained (``drained`` names those peering
+    uids), unless another link has it too.
     """
-    links, gone = list(links), frozenset(drained)
+    links = [link for link in links if link.state != "Plan" and link.wired]
+    gone = frozenset(drained)
     present = {own.id: KnownRegion(id=own.id, name=own.name, endpoint=own.management_endpoint)}
     present |= {
         link.peer.id: KnownRegion(id=link.peer.id, name=link.peer.name, endpoint=link.peer.management_endpoint)

@@ -144,12 +144,12 @@ def key_reused(a: RowState, b: RowState, *, identity_a: NaturalIdentity, identit
     Only rows older than capture on both sides are suspected: their keys may be '1', '2', ...; such rows are never
     merged. Rows that are equal, or have met before, have the same birth.
     """
-    return could_be_reused(a, b) and identity_a != identity_b
+    return could_be_reused(a.born, b.born) and identity_a != identity_b
 
 
-def could_be_reused(a: RowState, b: RowState) -> bool:
+def could_be_reused(a: Born, b: Born) -> bool:
     """Tell whether only their identities can say that two rows of one key are the same thing."""
-    return a.born != b.born and _old(a.born) and _old(b.born)
+    return a != b and _old(a) and _old(b)
 
 
 def _old(born: Born) -> bool:

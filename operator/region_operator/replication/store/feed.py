@@ -63,7 +63,7 @@ def read_rows(session: Session, layout: Layout, keys: Collection[RowKey], *, reg
     """Read rows by key; what is not known, or not versioned yet, is left out."""
     wanted = [row for row in keys if layout.exchanges(row.entity)]
     found = sorted(versions.load(session, layout, wanted).values(), key=lambda version: version.lsn)
-    texts, _ = _texts(session, layout, found)
+    texts, _ = state_texts(session, layout, found)
     made = [FeedRow(v.lsn, v.row.entity, v.row.key, texts[v.row]) for v in found if v.row in texts]
     return FetchedRows(region_id, incarnations.history(session, layout), tuple(made))
 
@@ -91,7 +91,7 @@ def _collect(
     news = NewsFor.of(peer=request.peer, history=request.peer_history)
     while True:
         batch = versions.after(session, layout, lsn=reached, limit=min(BATCH, max(1, request.max_rows)), news=news)
-        texts, dirty = _texts(session, layout, batch)
+        texts, dirty = state_texts(session, layout, batch)
         unfolded = unfolded or bool(dirty)
         for version in batch:
             text = texts.get(version.row)
@@ -109,11 +109,11 @@ def _collect(
 def _others(session: Session, layout: Layout, numbers: Collection[int]) -> tuple[list[FeedRow], bool]:
     """The rows of a page that cannot go by the bulk, and whether some were left out that are not versioned yet."""
     found = versions.numbered(session, layout, numbers)
-    texts, dirty = _texts(session, layout, found)
+    texts, dirty = state_texts(session, layout, found)
     return [FeedRow(v.lsn, v.row.entity, v.row.key, texts[v.row]) for v in found if v.row in texts], bool(dirty)
 
 
-def _texts(session: Session, layout: Layout, found: Sequence[Version]) -> tuple[dict[RowKey, str], set[RowKey]]:
+def state_texts(session: Session, layout: Layout, found: Sequence[Version]) -> tuple[dict[RowKey, str], set[RowKey]]:
     """States as text, without rows that have captured changes in this snapshot, and these rows.
 
     A row can lack both: purged, or gone behind its triggers. Nothing more will come of it by itself.

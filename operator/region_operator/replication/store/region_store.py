@@ -35,6 +35,7 @@ from region_operator.replication.store import (
 from region_operator.replication.store.connections import Address, Readers, Session
 from region_operator.replication.store.context import Outcome
 from region_operator.replication.store.intake import Item
+from region_operator.replication.store.join_plan import JoinPlan
 from region_operator.replication.store.pages import PIECE, Pages, as_outcome
 from region_operator.replication.store.parked import Parking
 from region_operator.replication.store.people import People
@@ -204,6 +205,10 @@ class RegionStore(People):
         """How far ``peer``, standing at ``cursor``, is behind us."""
         with self._readers.snapshot() as session:
             return feed.lag(session, self._layout, peer=peer, cursor=cursor)
+
+    def join_plan(self) -> JoinPlan:
+        """Reads for a dry run of a join."""
+        return JoinPlan(self._readers, self._layout)
 
     # Apply: from peers
 

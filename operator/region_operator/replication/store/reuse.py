@@ -84,7 +84,7 @@ class Reuse:
         return Remains.THERE if gone_there else None
 
     def _is_another(self, local: RowState, remote: RowState) -> bool:
-        return could_be_reused(local, remote) and self._differ(local, remote)
+        return could_be_reused(local.born, remote.born) and self._differ(local, remote)
 
     def _parents(self, state: RowState) -> Iterable[RowKey]:
         for field in self._layout.tables[state.entity].references:
@@ -93,26 +93,35 @@ class Reuse:
                     yield RowKey(str(field.reference), str(pair.value))
 
     def _differ(self, local: RowState, remote: RowState) -> bool:
-        here, there = self._identity(local, self._here), self._identity(remote, self._there)
+        here = identity(self._layout, local, fetch=self._here)
+        there = identity(self._layout, remote, fetch=self._there)
         return key_reused(local, remote, identity_a=here, identity_b=there)
 
-    def _identity(self, state: RowState, fetch: Callable[[RowKey], RowState | None]) -> NaturalIdentity:
-        def parent(of: RowState, name: str) -> RowState | None:
-            field = self._layout.tables[of.entity].entity.field(name)
-            register = of.registers.get(name, ())
-            if field.reference is None or not register or register[0].value is None:
-                return None
-            row = RowKey(field.reference, str(register[0].value))
-            return None if row.key in self._layout.tables[row.entity].well_known else fetch(row)
-
-        return whole_identity(state, paths=lambda entity: self._layout.tables[entity].entity.natural_key, parent=parent)
-
     def _here(self, row: RowKey) -> RowState | None:
-        version = versions.load(self._session, self._layout, [row]).get(row)
-        business = rows.read_keys(self._session, self._layout, [row]).get(row)
-        return version.state(self._layout, business) if version is not None else None
+        return present(self._session, self._layout, row)
 
     def _there(self, row: RowKey) -> RowState | None:
         if row in self._reused:
             return codec.decode(self._reused[row])
         return self._arriving.get(row) or self._here(row)
+
+
+def present(session: Session, layout: Layout, row: RowKey) -> RowState | None:
+    """The state of a row as it is here."""
+    version = versions.load(session, layout, [row]).get(row)
+    business = rows.read_keys(session, layout, [row]).get(row)
+    return version.state(layout, business) if version is not None else None
+
+
+def identity(layout: Layout, state: RowState, *, fetch: Callable[[RowKey], RowState | None]) -> NaturalIdentity:
+    """What people know a row by, up to the root; ``fetch`` finds the rows that it refers to."""
+
+    def parent(of: RowState, name: str) -> RowState | None:
+        field = layout.tables[of.entity].entity.field(name)
+        register = of.registers.get(name, ())
+        if field.reference is None or not register or register[0].value is None:
+            return None
+        row = RowKey(field.reference, str(register[0].value))
+        return None if row.key in layout.tables[row.entity].well_known else fetch(row)
+
+    return whole_identity(state, paths=lambda entity: layout.tables[entity].entity.natural_key, parent=parent)

@@ -187,6 +187,18 @@ def after(session: Session, layout: Layout, *, lsn: int, limit: int, news: NewsF
     ]
 
 
+def by_key(session: Session, layout: Layout, entity: str, *, after: str, limit: int) -> list[Version]:
+    """The next versions of an entity in the order of keys."""
+    return [
+        parse(row)
+        for row in session.select(
+            f"SELECT {_COLUMNS} FROM {layout.own('row_version')} WHERE entity = %s AND entity_key > %s "
+            "AND lsn IS NOT NULL ORDER BY entity_key LIMIT %s",
+            (entity, after, limit),
+        )
+    ]
+
+
 def after_by_entity(session: Session, layout: Layout, *, lsn: int, limit: int, news: NewsFor) -> dict[int, str]:
     """The numbers of the next versions, and their entities."""
     return {

@@ -15,6 +15,7 @@ from region_operator.controller.facts import (
     Unknown,
 )
 from region_operator.controller.plan.configuration import DocumentInputs, configuration_document, etag_of
+from region_operator.controller.plan.dry_run import token
 from region_operator.controller.plan.labels import Site
 
 
@@ -87,7 +88,6 @@ def test_the_order_of_looking_does_not_change_the_document(order):
 
 NOT_MENTIONED = {
     "paused": peering(paused=True),
-    "a dry run": peering(mode="Plan"),
     "not finalized yet": peering(finalizer=False),
     "the peer does not exist": peering(sides=(peer("eu", 1), None)),
     "the peer was not looked at": peering(other=Unknown("NotYetObserved", "x")),
@@ -108,6 +108,31 @@ def test_what_is_not_certain_is_not_mentioned(why):
     made = document(NOT_MENTIONED[why])
     assert made.links == []
     assert [source.kind for source in made.sources] == ["Region"]
+
+
+def test_a_dry_run_is_worked_out_by_the_agent_of_the_lower_id_and_answered_by_the_other():
+    facts = peering(mode="Plan")
+    (own,) = document(facts).links
+    assert (own.state, own.plan_token) == ("Plan", token(facts))
+    (other,) = document(replace(facts, regions=("us", "eu")), site=Site("hub", "clouds", "us", 2, "clouds")).links
+    assert (other.state, other.plan_token) == ("Plan", "")
+    assert document(facts).requires == ["feed", "plan", "registration"]
+
+
+def test_a_dry_run_is_asked_anew_when_a_region_changes_or_a_person_says_so():
+    asked = [
+        peering(mode="Plan"),
+        peering(other=peer(generation=2), mode="Plan"),
+        peering(mode="Plan", reconcile_token="again"),
+    ]
+    assert len({document(facts).links[0].plan_token for facts in asked}) == 3
+
+
+def test_a_dry_run_that_is_given_up_has_nothing_to_drain_and_nothing_to_unwire():
+    (link,) = document(peering(mode="Plan", deleting=True), status=status(links=[held("p1")])).links
+    assert (link.state, link.drain_timeout_seconds, link.wired) == ("Leaving", 0, False)
+    (link,) = document(peering(deleting=True), status=status(links=[held("p1")])).links
+    assert link.wired
 
 
 @pytest.mark.rule("OPERATOR 8")

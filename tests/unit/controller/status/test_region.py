@@ -598,7 +598,7 @@ def test_links_are_counted_and_those_that_nobody_declares_are_named():
     life = Life.ready()
     life.world.changes |= {"peerings": (peering("a"), peering("b"), peering("c", mode="Plan"), peering("d"))}
     short, long = link("b", state="Broken", bad_age_ms=20_000), link("d", state="Broken", bad_age_ms=31_000)
-    life.agent(links=[link("a"), short, link("stray"), long])
+    life.agent(links=[link("a"), short, link("c", state="Suspended"), link("stray"), long])
 
     life.run(act=False)
 
