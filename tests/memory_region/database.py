@@ -72,6 +72,7 @@ class Database:
     parked: dict[tuple[RowKey, int], Parked] = field(default_factory=dict)
     conflicts: dict[tuple[RowKey, str, str], ConflictRecord] = field(default_factory=dict)
     cursors: dict[int, tuple[Cursor, History, Seen]] = field(default_factory=dict)
+    left: frozenset[int] = frozenset()
     history: History = ()
     last_lsn: int = 0
     history_intact: str = "Continuous"

@@ -176,6 +176,22 @@ class MemoryRegion(People):
         total.add(self._retry(outcome.woken))
         return _outcome(total, received=len(rows.rows), cursor=None)
 
+    def leave(self, source: int) -> None:
+        def leave(draft: Database) -> None:
+            if source in draft.cursors:
+                draft.left |= {source}
+
+        self._write(leave)
+
+    def rejoin(self, source: int) -> None:
+        def rejoin(draft: Database) -> None:
+            if source in draft.left:
+                draft.left -= {source}
+                if any(of == source for _, of in draft.parked):
+                    draft.cursors.pop(source)
+
+        self._write(rejoin)
+
     def drop_cursor(self, source: int) -> None:
         self._write(lambda draft: draft.cursors.pop(source, None))
 

@@ -94,7 +94,7 @@ class Fleet:
         traffic = self._traffic()
         await asyncio.sleep(QUIET_S)
         if self._traffic() != traffic:
-            raise Violation(f"no rest: {self._traffic()} rows sent and versions given, after {traffic}; nobody wrote")
+            raise Violation(f"no rest: {self._traffic()} rows received, versions given, after {traffic}; nobody wrote")
         self._check_faults()
         verdict.check(self)
 
@@ -188,10 +188,19 @@ class Fleet:
         self._instruct(node.id)
 
     def _join(self, node: Node, event: Event) -> None:
+        """Peer two regions that never were, else two that have left each other for good: by a peering made anew."""
+        again = [uid for uid in self._left if f"{uid}+" not in self._links and self._has_left(uid)]
         if self._later:
             a, b = self._later.pop(0)
             self._links[f"p{a}-{b}"] = (a, b)
             self._instruct(a, b)
+        elif again:
+            uid = min(again)
+            self._links[f"{uid}+"] = self._links[uid]
+            self._instruct(*self._links[uid])
+
+    def _has_left(self, uid: str) -> bool:
+        return all(self.nodes[number].has_left(uid) for number in self._links[uid])
 
     def _leave(self, node: Node, event: Event) -> None:
         """End a peering that others make up for."""
@@ -263,8 +272,8 @@ class Fleet:
         return found
 
     def _traffic(self) -> tuple[int, int]:
-        """Rows sent and numbers given so far."""
-        return self.oracle.sent_rows, sum(content.last_lsn for content in self.contents().values())
+        """Rows received and numbers given so far; what is sent to who has given up asking is no traffic."""
+        return self.oracle.received_rows, sum(content.last_lsn for content in self.contents().values())
 
     def _check_faults(self) -> None:
         faults = [*self.oracle.violations, *(fault for node in self.nodes.values() for fault in node.faults)]

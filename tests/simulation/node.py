@@ -24,7 +24,7 @@ from region_operator.api.agent import (
 )
 from region_operator.errors import Refused, RegionOperatorError, Unavailable
 from region_operator.replication.agent.bell import Bell
-from region_operator.replication.agent.configuration import Rejected
+from region_operator.replication.agent.configuration import Held, Rejected
 from region_operator.replication.agent.keeper import ConfigurationKeeper, built_in_rules, rules_of
 from region_operator.replication.agent.links import Links
 from region_operator.replication.agent.region import LocalRegion
@@ -86,6 +86,11 @@ class Node:
         """Tell what the operator wants from now on."""
         self.wanted = (links, rules)
         self._wanted.ring()
+
+    def has_left(self, peering: str) -> bool:
+        """Whether it will never take this peering up again."""
+        stored = self.server.database.configuration
+        return stored is not None and peering in Held.from_json(stored.text).left
 
     def written(self) -> None:
         """People have written something."""

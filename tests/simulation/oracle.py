@@ -68,14 +68,14 @@ class Knowledge:
 
 
 class Oracle:
-    """Attributes: sent_rows: rows of all pages so far; commits: of all regions; lost: writes that a restore lost."""
+    """Attributes: received_rows: of all regions so far; commits: of all regions; lost: writes that a restore lost."""
 
     def __init__(self) -> None:
         self.regions: dict[int, Knowledge] = defaultdict(Knowledge)
         self.lost: set[Write] = set()
         self.writes: list[Write] = []
         self.violations: list[Violation] = []
-        self.sent_rows = self.commits = 0
+        self.received_rows = self.commits = 0
         self._values: dict[tuple[RowKey, str, Dot], Value] = {}
         self._noted: set[tuple[RowKey, str, Dot]] = set()
         self._seen_of: dict[tuple[RowKey, str], Seen] = {}
@@ -88,6 +88,7 @@ class Oracle:
 
     def arriving(self, region: int, source: int, rows: tuple[FeedRow, ...], *, incarnation: str) -> None:
         """Region ``region`` is about to apply these rows of ``source``."""
+        self.received_rows += len(rows)
         self._arriving[region] = {row.row_key: Arrival(source, incarnation, row.state) for row in rows}
 
     def arrived(self, region: int) -> None:
@@ -98,7 +99,6 @@ class Oracle:
 
         Who asked just before a new incarnation of its own began has not told of it, so its writes may come back once.
         """
-        self.sent_rows += len(rows)
         for row in rows:
             arrival = self.regions[source].came_from.get(row.row_key)
             if arrival is None or (arrival.source, arrival.text) != (peer, row.state):

@@ -49,7 +49,7 @@ def test_the_same_history_under_other_clocks_ends_the_same(batch: int) -> None:
 def test_a_history_is_repeated_exactly_by_its_seed(seed: int) -> None:
     first, again = (histories.run(drawn(seed)) for _ in range(2))
     assert first.contents() == again.contents()
-    assert (first.oracle.sent_rows, first.oracle.commits) == (again.oracle.sent_rows, again.oracle.commits)
+    assert (first.oracle.received_rows, first.oracle.commits) == (again.oracle.received_rows, again.oracle.commits)
 
 
 def test_histories_are_about_what_they_claim() -> None:

@@ -78,7 +78,7 @@ def test_a_region_that_is_gone_is_stood_in_for_by_the_smallest_that_holds_the_ro
     a, b, gone = regions_under(make_region, "Rename", "Rename", "Rename")
     gone.add_account("lost", name="acme")
     pull(b, gone)
-    b.store.drop_cursor(gone.id)  # its peering was left
+    b.store.leave(gone.id)
     a.add_account("acme-a", name="acme")
     meet(a, b)
     for region in (a, b):

@@ -134,6 +134,10 @@ class MemoryStore:
     def apply_rows(self, source: int, rows: FetchedRows) -> ApplyOutcome:
         return ApplyOutcome(len(rows.rows), self._join(source, rows.rows), missing=self._missing(rows.rows))
 
+    def leave(self, source: int) -> None: ...
+
+    def rejoin(self, source: int) -> None: ...
+
     def drop_cursor(self, source: int) -> None:
         self.cursors.pop(source, None)
 

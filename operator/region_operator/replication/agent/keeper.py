@@ -66,7 +66,7 @@ class ConfigurationKeeper:
             return held
 
     async def left(self, peering_uid: str, *, forget: Callable[[], Awaitable[None]]) -> None:
-        """The link is gone for good; ``forget`` drops its cursor before that is written down, so a crash repeats it."""
+        """The link is gone for good; ``forget`` gives its position up before that is stored, so a crash repeats it."""
         async with self._one_at_a_time:
             before = await self.read()
             await forget()

@@ -129,6 +129,7 @@ class Links:
 
     async def _active(self, region: LocalRegion, link: LinkDocument, facts: LinkFacts, process: Process) -> None:
         process.ready()
+        await region.rejoin(link.peer.id)
         await self._pull(region, link, facts)
 
     async def _pull(
@@ -181,7 +182,7 @@ class Links:
         async def forget() -> None:
             held = await self._keeper.read()
             if all(other.peer.id != link.peer.id for key, other in held.links.items() if key != uid):
-                await region.drop_cursor(link.peer.id)
+                await region.leave(link.peer.id)
 
         await self._keeper.left(uid, forget=forget)
         log.info("left", extra={"peering": uid, "peer": link.peer.id})

@@ -110,8 +110,11 @@ class LocalRegion:
     async def apply_rows(self, source: int, rows: FetchedRows) -> ApplyOutcome:
         return self._applied(source, await self._run(self._writers, self._store.apply_rows, source, rows))
 
-    async def drop_cursor(self, source: int) -> None:
-        await self._run(self._writers, self._store.drop_cursor, source)
+    async def leave(self, source: int) -> None:
+        await self._run(self._writers, self._store.leave, source)
+
+    async def rejoin(self, source: int) -> None:
+        await self._run(self._writers, self._store.rejoin, source)
 
     async def covering_head(self) -> int:
         """The head that covers all that is committed by now."""

@@ -63,6 +63,37 @@ def move_cursor(session: Session, layout: Layout, page: FeedPage) -> None:
     )
 
 
+def leave(session: Session, layout: Layout, source: int) -> None:
+    """The peering is left: nobody reads the source any more, and where the link stood is kept for another peering."""
+    session.execute(
+        f"UPDATE {layout.own('link_cursor')} SET history = JSON_SET(history, '$.left', 1) WHERE source = %s", (source,)
+    )
+
+
+def is_left(session: Session, layout: Layout, source: int) -> bool:
+    found = f"SELECT 1 FROM {layout.own('link_cursor')} WHERE source = %s AND JSON_EXISTS(history, '$.left')"
+    return session.one(found, (source,)) is not None
+
+
+def rejoin(session: Session, layout: Layout, source: int) -> None:
+    """The source is read again: from where the link stood; from the start if rows of it still wait for something."""
+    if not is_left(session, layout, source):
+        return
+    if session.one(f"SELECT 1 FROM {layout.own('parked')} WHERE source = %s LIMIT 1", (source,)) is not None:
+        drop_cursor(session, layout, source)
+    else:
+        session.execute(
+            f"UPDATE {layout.own('link_cursor')} SET history = JSON_REMOVE(history, '$.left') WHERE source = %s",
+            (source,),
+        )
+
+
+def sources(session: Session, layout: Layout) -> frozenset[int]:
+    """The regions that are read."""
+    found = f"SELECT source FROM {layout.own('link_cursor')} WHERE NOT JSON_EXISTS(history, '$.left')"
+    return frozenset(int(row[0]) for row in session.select(found))
+
+
 def drop_cursor(session: Session, layout: Layout, source: int) -> None:
     session.execute(f"DELETE FROM {layout.own('link_cursor')} WHERE source = %s", (source,))
 

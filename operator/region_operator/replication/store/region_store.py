@@ -234,8 +234,19 @@ class RegionStore(People):
         """Join rows that were fetched by key; children that waited for them are tried again at once."""
         return Pages(self._writer, self._readers).apply_rows(source, rows_)
 
+    def leave(self, source: int) -> None:
+        """Read ``source`` no more; what it brought stays, and where the link stood is kept for another peering."""
+        self._writer.write(lambda session: configuration.leave(session, self._layout, source))
+
+    def rejoin(self, source: int) -> None:
+        """Read ``source`` again, if it was left; not from the start unless rows of it still wait for something."""
+        with self._readers.snapshot() as session:
+            left = configuration.is_left(session, self._layout, source)
+        if left:
+            self._writer.write(lambda session: configuration.rejoin(session, self._layout, source))
+
     def drop_cursor(self, source: int) -> None:
-        """Forget where the link from ``source`` stood; what it brought stays."""
+        """Forget where the link from ``source`` stood: everything is read again."""
         self._writer.write(lambda session: configuration.drop_cursor(session, self._layout, source))
 
     def retry_parked(self, *, limit: int = PIECE) -> ApplyOutcome:

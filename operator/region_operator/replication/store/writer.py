@@ -10,7 +10,7 @@ from region_operator.replication.catalog import Entity
 from region_operator.replication.feed import BulkRows, FeedRow, RowKey
 from region_operator.replication.model.identity import adopt, clash_winner
 from region_operator.replication.model.rules import UniqueClash
-from region_operator.replication.store import compatibility, incarnations, intake, settling, versions
+from region_operator.replication.store import compatibility, configuration, incarnations, intake, settling, versions
 from region_operator.replication.store.apply import Application
 from region_operator.replication.store.bulk_apply import BulkApplication
 from region_operator.replication.store.connections import Address, Lane, Session
@@ -165,8 +165,7 @@ class Writer:
 
     def _live(self, session: Session) -> frozenset[int]:
         """This region and those that it reads."""
-        found = session.select(f"SELECT source FROM {self.layout.own('link_cursor')}")
-        return frozenset({self.region_id, *(int(row[0]) for row in found)})
+        return configuration.sources(session, self.layout) | {self.region_id}
 
     def _fold(self, session: Session, *, keys: Sequence[RowKey], wait: bool) -> Outcome:
         context, outcome = self.context(session), Outcome()
