@@ -40,3 +40,28 @@ async def test_only_what_was_written_apart_is_exchanged(joined: Pair) -> None:
     assert (received(joined.one), received(joined.two)) == (before[0] + 1, before[1] + 1)
     for region, other in ((joined.one, joined.two), (joined.two, joined.one)):
         await eventually(lambda region=region, other=other: other.id in region.management.regions)
+
+
+async def test_a_region_that_was_away_when_the_two_parted_unwires_itself_once_nobody_declares_the_peering(
+    joined: Pair,
+) -> None:
+    one, two = joined.one, joined.two
+    await eventually(lambda: one.id in two.management.regions)
+    await two.stop()
+    of_one, _ = joined.links("Leaving", drain=1)
+    joined.epoch += 1
+    await joined.operator.configure(one, one.document(of_one, epoch=joined.epoch))
+    await eventually(lambda: joined.has_left(one))
+    await two.start()
+
+    async def is_refused() -> bool:
+        link = await joined.operator.link(two, joined.uid)
+        return link is not None and link.reason == "PeerRefused" and "PeeringWasLeft" in link.message
+
+    await eventually(is_refused)
+    assert not await joined.has_left(two), "its document still declares the peering"
+    assert one.id in two.management.regions
+    joined.epoch += 1
+    await joined.operator.configure(two, two.document(epoch=joined.epoch))
+    await eventually(lambda: joined.has_left(two))
+    assert one.id not in two.management.regions

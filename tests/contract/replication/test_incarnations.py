@@ -1,6 +1,7 @@
 """A database that may have gone back in time never reuses a version number, and gets back what it lost."""
 
 import contextlib
+import itertools
 import subprocess
 
 import pytest
@@ -8,6 +9,24 @@ import pytest
 from contract.replication.regions import Region, pull, settle
 from region_operator.errors import InvalidInput, Refused, Unavailable
 from region_operator.replication.store.region_store import RegionStore
+
+
+def test_a_region_that_comes_back_on_another_database_is_read_whole_and_gets_all_back(make_region) -> None:
+    one, gone = make_region(1), make_region(2)
+    one.add_account("a-1")
+    gone.add_account("a-2")
+    settle(one, gone)
+    one.store.leave(gone.id)
+    fresh = make_region(2, prepared=False)
+    fresh.mint = itertools.count(0x7000000)
+    fresh.prepare()
+    fresh.open()
+    fresh.add_account("a-3")
+    one.store.rejoin(fresh.id)
+    settle(one, fresh)
+    assert {row for row in fresh.states() if row[0] == "account"} >= {("account", f"a-{n}") for n in (1, 2, 3)}
+    assert one.states() == fresh.states()
+    assert fresh.store.status().history_intact == "Restored"
 
 
 def dump(region: Region, *schemas: str) -> bytes:

@@ -35,6 +35,11 @@ def test_a_peer_is_removed_only_when_its_leave_has_drained() -> None:
     assert registration.steps(registration.wanted(OWN, leaving, drained=["p1"]), [OWN_ROW, PEER_ROW]).remove == (2,)
 
 
+def test_a_peer_that_has_left_is_removed_though_nobody_told_us_to_leave() -> None:
+    wanted = registration.wanted(OWN, [link("p1")], drained=["p1"])
+    assert registration.steps(wanted, [OWN_ROW, PEER_ROW]).remove == (2,)
+
+
 def test_nothing_of_a_leaving_peer_is_added_or_corrected() -> None:
     wanted = registration.wanted(OWN, [link("p1", state="Leaving")], drained=[])
     assert not registration.steps(wanted, [OWN_ROW])

@@ -4,6 +4,7 @@ Wiring is not done here. Each Region's pass puts the link into its agent's docum
 do it; so this plan only says when both have finished leaving and the object may go.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final, Literal
 
@@ -29,6 +30,8 @@ class Leaving:
 ABANDON_S: Final = 60.0
 """With the annotation nobody is drained; a side that answers is still given this long to unwire itself."""
 
+_UNREACHABLE: Final = "unreachable"
+
 Act = Literal["AddFinalizer", "RemoveFinalizer", "Nothing"]
 
 
@@ -52,11 +55,17 @@ def leaving(peering: PeeringFacts) -> Leaving:
         return Leaving(True, "NotBlocked", "both agents have left")
     patience_s = ABANDON_S if peering.abandon else peering.drain_timeout_s
     told = "; ".join(f"{name}: {why}" for name, why in open_sides)
-    unreachable = all(why.startswith("unreachable") for _, why in open_sides)
-    if peering.deleting_age_s >= patience_s or (peering.abandon and unreachable):
+    reason = _reason([why for _, why in open_sides])
+    if peering.deleting_age_s >= patience_s or (peering.abandon and reason == "AgentUnreachable"):
         return Leaving(True, "NotBlocked", f"went without {told}", forced=True)
-    reason: Literal["AgentUnreachable", "WaitingForPeer"] = "AgentUnreachable" if unreachable else "WaitingForPeer"
     return Leaving(False, reason, f"{told}; spec.leave.drainTimeoutSeconds={peering.drain_timeout_s} bounds the wait")
+
+
+def _reason(waiting: Sequence[str]) -> Literal["AgentUnreachable", "Draining", "WaitingForPeer"]:
+    lost = [why.startswith(_UNREACHABLE) for why in waiting]
+    if all(lost):
+        return "AgentUnreachable"
+    return "Draining" if len(lost) == 2 and not any(lost) else "WaitingForPeer"
 
 
 def _waiting(peering: PeeringFacts, name: str, side: PeerFacts | Unknown | None) -> str:
@@ -68,10 +77,10 @@ def _waiting(peering: PeeringFacts, name: str, side: PeerFacts | Unknown | None)
     if side.stalled and side.agent.last is None:
         return ""  # it was never provisioned, so it has nothing to leave
     if isinstance(side.agent.status, Unknown):
-        return f"unreachable ({side.agent.status.reason})"
+        return f"{_UNREACHABLE} ({side.agent.status.reason})"
     status = side.agent.last
     if status is None:
-        return "" if not side.agent.endpoint else "unreachable (not heard yet)"
+        return "" if not side.agent.endpoint else f"{_UNREACHABLE} (not heard yet)"
     if peering.uid in status.left_peerings:
         return ""
     holds = any(link.peering_uid == peering.uid for link in status.links)

@@ -48,7 +48,7 @@ class Links:
 
     Attributes:
         facts: by peering uid, of every link held.
-        drained: leaving links whose peer the management server may forget now.
+        drained: links that leave, or whose peer has left, and whose peer the management server may forget now.
     """
 
     def __init__(
@@ -114,6 +114,8 @@ class Links:
         self._running[uid] = link
         if link.state != "Plan":
             facts.plan = None
+        if link.state != "Leaving":
+            self.drained.discard(uid)
         if link.state == "Suspended" or (link.state == "Plan" and not _is_to_be_planned(link, facts)):
             facts.rest()
             return
@@ -130,7 +132,19 @@ class Links:
     async def _active(self, region: LocalRegion, link: LinkDocument, facts: LinkFacts, process: Process) -> None:
         process.ready()
         await region.rejoin(link.peer.id)
-        await self._pull(region, link, facts)
+        try:
+            await self._pull(region, link, facts)
+        except Refused as error:
+            if error.reason != "PeeringWasLeft" or await self._is_declared(link):
+                raise
+            # We were away when the two parted, and the one who would tell us to leave has long been satisfied.
+            log.info("the peer has left, and nobody declares the peering any more", extra={"peer": link.peer.id})
+            await self._unwire(region, link)
+
+    async def _is_declared(self, link: LinkDocument) -> bool:
+        """Whether the present document speaks of the link; those that it does not mention stay, as a rule."""
+        document = (await self._keeper.read()).document
+        return document is None or any(told.peering_uid == link.peering_uid for told in document.links)
 
     async def _pull(
         self, region: LocalRegion, link: LinkDocument, facts: LinkFacts, *, leave_at: Cursor | None = None
@@ -167,12 +181,18 @@ class Links:
         log.info("a join was planned", extra={"peering": link.peering_uid, "peer": link.peer.id})
 
     async def _leave(self, region: LocalRegion, link: LinkDocument, facts: LinkFacts, process: Process) -> None:
-        """Exchange what is left, let the management server forget the peer, forget the link."""
+        """Exchange what is left, then undo the link."""
         process.ready()
         uid = link.peering_uid
         if link.wired and uid not in self.drained:
             await self._drain(region, link, facts)
             log.info("leaving: drained", extra={"peering": uid, "peer": link.peer.id})
+        await self._unwire(region, link)
+
+    async def _unwire(self, region: LocalRegion, link: LinkDocument) -> None:
+        """Let the management server forget the peer, then forget the link, but not where it stood."""
+        uid = link.peering_uid
+        if link.wired:
             self.drained.add(uid)
         self._order_changed()
         while link.wired and link.drain_timeout_seconds > 0 and not self._is_forgotten(uid, link.peer.id):

@@ -41,7 +41,7 @@ def wanted(own: RegionIdentity, links: Iterable[Link], *, drained: Iterable[str]
     present |= {
         link.peer.id: KnownRegion(id=link.peer.id, name=link.peer.name, endpoint=link.peer.management_endpoint)
         for link in links
-        if link.state != "Leaving"
+        if link.state != "Leaving" and link.peering_uid not in gone
     }
     absent = {link.peer.id for link in links if link.peering_uid in gone}
     still_leaving = {link.peer.id for link in links if link.peering_uid not in gone}

@@ -23,7 +23,10 @@ def test_the_finalizer_is_set_before_anything_is_wired():
 
 def test_a_peering_goes_when_both_agents_have_left():
     assert act(deleted()) == "Nothing"
-    assert leaving(deleted()).reason == "WaitingForPeer"
+    assert leaving(deleted()).reason == "Draining", "both answer, and exchange what is left"
+    assert leaving(replace(deleted(), sides=(LEFT[0], deleted().sides[1]))).reason == "WaitingForPeer"
+    lost = aged(deleted(), 500, silent=True)
+    assert leaving(lost).reason == "WaitingForPeer", "only one of them answers"
     gone = replace(deleted(), sides=LEFT)
     assert act(gone) == "RemoveFinalizer"
     assert not leaving(gone).forced

@@ -152,4 +152,4 @@ def test_a_deleted_peering_that_was_restored_waits_however_long_and_may_be_aband
     watch.look(deleted)
     assert watch.verdict("DeletionBlocked") == ("True", "HubRewound")
     assert act(replace(deleted, abandon=True)) == "RemoveFinalizer"
-    assert leaving(replace(deleted, accept_rewind=4, deleting_age_s=0)).reason == "WaitingForPeer"
+    assert leaving(replace(deleted, accept_rewind=4, deleting_age_s=0)).reason == "Draining"

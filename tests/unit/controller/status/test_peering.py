@@ -242,7 +242,7 @@ def test_a_peering_that_is_deleted_drains():
     watch = joined()
     watch.look(peering(deleting=True))
     assert watch.verdict("Ready") == ("False", "Deleting")
-    assert watch.verdict("DeletionBlocked") == ("True", "WaitingForPeer")
+    assert watch.verdict("DeletionBlocked") == ("True", "Draining")
     assert watch.status.join.stage == "Draining"
     watch.look(peering(deleting=True, deleting_age_s=600))
     assert watch.verdict("DeletionBlocked") == ("False", "NotBlocked")
