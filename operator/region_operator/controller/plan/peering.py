@@ -6,10 +6,12 @@ do it; so this plan only says when both have finished leaving and the object may
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final, Literal
+from typing import Final, Literal, TypeAlias
 
 from region_operator.controller.facts import PeerFacts, PeeringFacts, Unknown
 from region_operator.controller.plan.rewind import peering_rewound
+
+Waited: TypeAlias = Literal["AgentUnreachable", "ClaimedByAnotherHub", "Draining", "WaitingForPeer"]
 
 
 @dataclass(frozen=True)
@@ -22,7 +24,7 @@ class Leaving:
     """
 
     done: bool
-    reason: Literal["Draining", "WaitingForPeer", "Paused", "AgentUnreachable", "HubRewound", "NotBlocked"]
+    reason: Waited | Literal["Paused", "HubRewound", "NotBlocked"]
     message: str
     forced: bool = False
 
@@ -31,6 +33,7 @@ ABANDON_S: Final = 60.0
 """With the annotation nobody is drained; a side that answers is still given this long to unwire itself."""
 
 _UNREACHABLE: Final = "unreachable"
+_ANOTHER_HUB: Final = "another hub commands it and this one cannot make it leave"
 
 Act = Literal["AddFinalizer", "RemoveFinalizer", "Nothing"]
 
@@ -61,7 +64,9 @@ def leaving(peering: PeeringFacts) -> Leaving:
     return Leaving(False, reason, f"{told}; spec.leave.drainTimeoutSeconds={peering.drain_timeout_s} bounds the wait")
 
 
-def _reason(waiting: Sequence[str]) -> Literal["AgentUnreachable", "Draining", "WaitingForPeer"]:
+def _reason(waiting: Sequence[str]) -> Waited:
+    if _ANOTHER_HUB in waiting:
+        return "ClaimedByAnotherHub"
     lost = [why.startswith(_UNREACHABLE) for why in waiting]
     if all(lost):
         return "AgentUnreachable"
@@ -78,6 +83,8 @@ def _waiting(peering: PeeringFacts, name: str, side: PeerFacts | Unknown | None)
         return ""  # it was never provisioned, so it has nothing to leave
     if isinstance(side.agent.status, Unknown):
         return f"{_UNREACHABLE} ({side.agent.status.reason})"
+    if side.stalled == "ClaimedByAnotherHub":
+        return _ANOTHER_HUB
     status = side.agent.last
     if status is None:
         return "" if not side.agent.endpoint else f"{_UNREACHABLE} (not heard yet)"

@@ -56,6 +56,14 @@ def test_what_is_not_known_is_never_read_as_left(second):
     assert not leaving(replace(deleted(), sides=(LEFT[0], second))).done
 
 
+def test_a_region_of_another_hub_is_named_and_not_waited_for_longer_than_the_drain_time():
+    first, second = deleted().sides
+    taken = replace(deleted(), sides=(first, replace(second, stalled="ClaimedByAnotherHub")))
+    assert (leaving(taken).done, leaving(taken).reason) == (False, "ClaimedByAnotherHub")
+    assert "b: another hub" in leaving(taken).message
+    assert leaving(replace(taken, deleting_age_s=600)).forced
+
+
 def test_a_region_that_was_never_provisioned_holds_nothing():
     stalled = replace(side(2), stalled="RegionIdClash")
     assert leaving(replace(deleted(), sides=(LEFT[0], stalled))).done
