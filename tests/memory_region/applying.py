@@ -1,19 +1,21 @@
 """One transaction of a region's write lane: fold what was captured, merge what arrived, show it, park the rest."""
 
 from collections.abc import Callable, Collection, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import replace
 
+from memory_region.adopting import Adoptions, adopters
 from memory_region.business import holder
-from memory_region.database import NOWHERE, Database, Origin, Server
+from memory_region.context import Context, Merged, Outcome
+from memory_region.database import NOWHERE, Database, Origin
 from memory_region.folding import Row, folded
 from memory_region.intake import Item
-from memory_region.records import CLASH, CYCLE, UNIQUE_CLASH, Conflicts, ParkedRows
+from memory_region.records import CYCLE, UNIQUE_CLASH, Conflicts, ParkedRows
 from memory_region.showing import Showing, is_below_itself
 from region_operator.errors import InvalidInput, Refused
-from region_operator.replication.catalog import Entity
 from region_operator.replication.feed import CURSOR_MOVED, FeedPage, RowKey
 from region_operator.replication.model import (
-    EntityRuleSet,
+    ConflictKind,
+    FieldConflict,
     Incarnation,
     MergeRefused,
     RowState,
@@ -24,55 +26,8 @@ from region_operator.replication.model import (
     project,
     proves_more,
 )
-from region_operator.replication.store.parked import VISIBLE, Parking, Reason, Waiting
-
-
-@dataclass
-class Outcome:
-    """What a transaction did; ``woken``: parked rows whose wait has ended with it."""
-
-    changed: int = 0
-    missing: list[RowKey] = field(default_factory=list)
-    opened_conflicts: int = 0
-    restored: bool = False
-    parked: dict[RowKey, Reason] = field(default_factory=dict)
-    shown: list[RowKey] = field(default_factory=list)
-    woken: list[Waiting] = field(default_factory=list)
-
-    def add(self, later: "Outcome") -> None:
-        """Count a later transaction in; a row that it has made visible is not parked any more."""
-        self.changed += later.changed
-        self.missing += later.missing
-        self.opened_conflicts += later.opened_conflicts
-        self.restored = self.restored or later.restored
-        self.parked |= later.parked
-        for row in later.shown:
-            self.parked.pop(row, None)
-            self.missing = [missing for missing in self.missing if missing != row]
-
-
-@dataclass(frozen=True)
-class Context:
-    """What a transaction depends on; ``source`` 0 is the region itself."""
-
-    region_id: int
-    server: Server
-    rules: Mapping[str, EntityRuleSet]
-    mint: Callable[[], int]
-    parking: Parking = field(default_factory=Parking)
-    source: int = 0
-    incarnation: str = ""
-
-    @property
-    def catalog(self) -> Mapping[str, Entity]:
-        return self.server.catalog
-
-
-@dataclass
-class _Merged:
-    state: RowState
-    changed: bool
-    origin: Origin | None = None
+from region_operator.replication.model.origin import unaccepted_region
+from region_operator.replication.store.parked import CLASH, DEFERRED, ORIGIN, VISIBLE, Reason
 
 
 class Application:
@@ -84,40 +39,47 @@ class Application:
         self._parked = ParkedRows(draft, self._now_s, context.parking)
         self._conflicts = Conflicts(draft, context.catalog, context.server.time(), context.source)
         self._folded: dict[RowKey, RowState] = {}
-        self._merged: dict[RowKey, _Merged] = {}
+        self._merged: dict[RowKey, Merged] = {}
         self._was: dict[RowKey, str] = {}
         self._raised: list[RowKey] = []
         self.outcome = Outcome()
+        self._adoptions = Adoptions(
+            draft, context, self.outcome, conflicts=self._conflicts, merged=self._merged, state_of=self._state
+        )
 
     def fold(self, keys: Collection[RowKey]) -> Outcome:
         self._fold(keys)
         looping = [row for row in self._folded if is_below_itself(self._draft, self._context.catalog[row.entity], row)]
-        self.outcome.changed = len(self._folded) - len(looping)
         if not looping:
             return self._finish()
         self._was = self._parked.reasons(looping)
-        self._merged = {row: _Merged(self._folded[row], changed=True) for row in looping}
+        self._merged.update({row: Merged(self._folded[row], changed=True) for row in looping})
         return self._show_and_finish()
 
     def run(self, items: Collection[Item], refused: Mapping[RowKey, Reason], *, again: bool = False) -> Outcome:
         """Apply rows; ``again`` also shows those that have not changed."""
         self.outcome.parked.update(refused)
-        self._was = self._parked.reasons(item.row for item in items)
+        keys = self._with_adopters(items)
+        moved = [row for row in self._draft.dirty if self._is_of_a_tree(row, items) and row not in keys]
+        self._was = self._parked.reasons([*keys, *moved])
         self._watch_own_past(items)
-        self._fold([item.row for item in items])
-        self._fold([row for row in self._draft.dirty if self._is_of_a_tree(row, items)])
+        self._fold(keys)
+        self._fold(moved)
         for item in items:
             self._merge(item, again=again)
         return self._show_and_finish()
 
-    def rewrite(self, row: RowKey, write: Callable[[RowState, str], RowState]) -> Outcome:
-        """Make a change of our own to a row and show it."""
-        self._was = self._parked.reasons([row])
-        self._fold([row])
+    def rewrite(
+        self, row: RowKey, write: Callable[[RowState, str], RowState], *, adopter: RowKey | None = None
+    ) -> Outcome:
+        """Make a change of our own to a row and show it; one that makes it an alias of ``adopter`` folds that too."""
+        keys = [row] if adopter is None else [row, adopter]
+        self._was = self._parked.reasons(keys)
+        self._fold(keys)
         state = self._state(row)
         if state is None:
             raise InvalidInput(field="row", problem=f"{row.entity} {row.key} is not here", remedy="try again")
-        self._merged[row] = _Merged(write(state, self._actor), changed=True)
+        self._merged[row] = Merged(write(state, self._actor), changed=True)
         return self._show_and_finish()
 
     @property
@@ -160,11 +122,20 @@ class Application:
                 self.outcome.restored = True
                 return
 
+    def _with_adopters(self, items: Collection[Item]) -> list[RowKey]:
+        """The rows to fold: those that arrive, and those that adopted some of them."""
+        keys = [item.row for item in items]
+        aliases = {row: self._draft.aliases[row] for row in keys if row in self._draft.aliases}
+        aliases |= {i.row: i.remote.alias.key for i in items if i.remote is not None and i.remote.alias is not None}
+        return list(dict.fromkeys([*keys, *adopters(self._draft, aliases)]))
+
     def _merge(self, item: Item, *, again: bool) -> None:
         row, local = item.row, self._state(item.row)
-        if item.remote is not None and local is not None and self._is_reused(local, item.remote):
-            message = "two things that never met have this key; give one of them another key"
-            self.outcome.parked[row] = Reason("KeyReused", message, payload=item.text)
+        if self._is_purged(row):
+            self._parked.release([row], source=self._context.source)
+            return  # what peers still have of it does not bring it back
+        if reason := self._hindrance(item, local):
+            self.outcome.parked[row] = reason
             return
         try:
             state = _join(local, item.remote)
@@ -178,7 +149,29 @@ class Application:
             origin = Origin(self._context.source, self._context.incarnation, item.lsn)
         changed = state != local or row in self._folded
         if changed or again or row in self._was:
-            self._merged[row] = _Merged(state, changed, origin)
+            self._merged[row] = Merged(state, changed, origin)
+
+    def _is_purged(self, row: RowKey) -> bool:
+        """True for a row of an append-only entity that was visible and is gone."""
+        is_hidden = self._was.get(row, DEFERRED) not in VISIBLE
+        is_gone = row in self._draft.versions and row not in self._draft.business
+        return is_gone and not is_hidden and self._context.catalog[row.entity].append_only
+
+    def _hindrance(self, item: Item, local: RowState | None) -> Reason | None:
+        """Why a state is not merged: not even its vector is joined."""
+        if item.remote is None:
+            return None
+        accepted, own = self._context.rules[item.row.entity].accept_from, self._context.region_id
+        if accepted is not None:
+            sender = self._context.source
+            region = unaccepted_region(item.remote, local, accepted=accepted, own=own, sender=sender)
+            if region is not None:
+                message = f"acceptFrom does not name region {region}, which wrote it"
+                return Reason(ORIGIN, message, payload=item.text)
+        if local is not None and self._is_reused(local, item.remote):
+            message = "two things that never met have this key; give one of them another key"
+            return Reason("KeyReused", message, payload=item.text)
+        return None
 
     def _is_reused(self, local: RowState, remote: RowState) -> bool:
         natural = self._context.catalog[local.entity].natural_key
@@ -193,20 +186,22 @@ class Application:
     # Show, number, park
 
     def _show_and_finish(self) -> Outcome:
+        self._adoptions.absorb(self._folded)
+        rules = self._context.rules
         showing = Showing(
             self._draft,
             self._context.catalog,
-            self._context.rules,
+            rules,
             conflicts=self._conflicts,
             was=self._was,
             state_of=self._state,
         )
-        rules = self._context.rules
-        states = {row: (one.state, project(one.state, rules=rules[row.entity])) for row, one in self._merged.items()}
-        shown = showing.show(states)
+        targets = {row: self._merged[row].state for row in self._adoptions.exchange(actor=self._actor)}
+        shown = showing.show({row: (state, project(state, rules=rules[row.entity])) for row, state in targets.items()})
         for row, state in shown.moved_along.items():
-            self._merged[row] = _Merged(state, changed=False)
+            self._merged[row] = Merged(state, changed=False)
         self.outcome.parked |= shown.parked
+        self.outcome.clashes += shown.clashes
         self.outcome.missing += shown.missing
         self._raised = shown.raised
         self.outcome.opened_conflicts += shown.opened_conflicts
@@ -217,6 +212,7 @@ class Application:
         for row, state in self._folded.items():
             if row not in self._merged:
                 self._put(row, state, None)
+                self.outcome.changed += 1
                 changed.append(row)
         for row, one in self._merged.items():
             self.outcome.changed += one.changed
@@ -236,8 +232,19 @@ class Application:
         self._draft.put_version(state, complete=complete, origin=origin, now_s=self._now_s)
 
     def _record_conflicts(self, row: RowKey, state: RowState) -> None:
+        """Record what people have to know of: the conflicts of an alias are those of its adopter."""
         projection = project(state, rules=self._context.rules[row.entity])
-        self.outcome.opened_conflicts += self._conflicts.record(state, projection)
+        references = {field.name: field.reference for field in self._context.catalog[row.entity].fields}
+
+        def is_one_row(conflict: FieldConflict) -> bool:
+            entity = references.get(conflict.field)
+            if entity is None or conflict.kind is not ConflictKind.VALUE:
+                return False
+            values = {str(pair.value) for pair in (conflict.winner, *conflict.losers)}
+            return len({self._draft.final(RowKey(entity, value)) for value in values}) == 1
+
+        kept = () if state.alias is not None else tuple(c for c in projection.conflicts if not is_one_row(c))
+        self.outcome.opened_conflicts += self._conflicts.record(state, replace(projection, conflicts=kept))
 
     def _is_complete(self, row: RowKey, state: RowState) -> bool:
         """Whether the business row says less than the state."""
@@ -245,7 +252,7 @@ class Application:
         if columns is None or not self._is_visible(row) or state.deleted or state.alias is not None:
             return True
         values = self._context.catalog[row.entity].values(columns, key=row.key)
-        if state.registers.keys() != values.keys():
+        if state.registers.keys() != values.keys() or not self._context.catalog[row.entity].is_stable(values):
             return True
         return any(len(pairs) > 1 or pairs[0].value != values[name] for name, pairs in state.registers.items())
 
@@ -255,7 +262,7 @@ class Application:
     def _park(self, changed: Collection[RowKey]) -> None:
         outcome = self.outcome
         freed = [row for row in self._merged if row in self._was and row not in outcome.parked]
-        self._parked.release(freed)
+        self._parked.release(freed, source=self._context.source)
         outcome.shown = [row for row in self._merged if row not in outcome.parked]
         named = [row for row in self._merged if self._was.get(row) == CLASH and self._is_visible(row)]
         self._conflicts.close(named, kind=UNIQUE_CLASH)

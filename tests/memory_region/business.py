@@ -25,7 +25,7 @@ class Cloud:
             self._put(draft, row, whole, "I", frozenset(definition.field_names))
 
     def update(self, entity: str, key: str, **columns: Scalar) -> None:
-        """Write columns of a row; a write that changes nothing is captured by nobody."""
+        """Write columns of a row; a write that changes nothing, or a row that is only added, is captured by nobody."""
         row, definition = RowKey(entity, key), self.server.catalog[entity]
         with self.server.transaction() as draft:
             before = draft.business[row]
@@ -42,7 +42,9 @@ class Cloud:
         """Delete a row for good."""
         row = RowKey(entity, key)
         with self.server.transaction() as draft:
-            _capture(draft, row, Captured("D", frozenset(), draft.business.pop(row), self.server.clock()))
+            old = draft.business.pop(row)
+            if not self.server.catalog[entity].append_only:
+                _capture(draft, row, Captured("D", frozenset(), old, self.server.clock()))
 
     def add_domain(self, key: str, *, name: str | None = None, parent: str | None = None) -> None:
         self.insert(
@@ -66,6 +68,11 @@ class Cloud:
         names = {"username": name or key, "account_id": account, "password": "hash", "state": "enabled"}
         self.insert("user", key, **names, **person, **keys, created=CREATED)
 
+    def add_event(self, key: str, *, account: str, user: str, start: str | None = None) -> None:
+        of = {"account_id": account, "user_id": user, "domain_id": ROOT_DOMAIN, "start_id": start}
+        words = {"type": "USER.CREATE", "state": "Completed", "description": key, "level": "INFO"}
+        self.insert("event", key, **of, **words, created=CREATED)
+
     def value(self, entity: str, key: str, column: str) -> Scalar:
         row = self.server.database.business.get(RowKey(entity, key))
         return row[column] if row is not None else None
@@ -83,7 +90,8 @@ class Cloud:
             if unique.indexed and holder(draft, definition, unique, columns=columns, own=row.key) is not None:
                 raise ValueError(f"{row}: {unique.columns} is taken")
         draft.business[row] = columns
-        _capture(draft, row, Captured("I" if op == "I" else "U", changed, None, self.server.clock()))
+        if op == "I" or not definition.append_only:
+            _capture(draft, row, Captured("I" if op == "I" else "U", changed, None, self.server.clock()))
 
 
 def _capture(draft: Database, row: RowKey, captured: Captured) -> None:

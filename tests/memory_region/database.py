@@ -1,7 +1,8 @@
 """What a database server holds, as values: a transaction works on a copy and commits by putting it in place."""
 
 import contextlib
-from collections.abc import Callable, Iterator, Mapping
+import threading
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Literal
@@ -9,7 +10,7 @@ from typing import Literal
 from region_operator.errors import Unavailable
 from region_operator.replication.catalog import CATALOG, Column, Entity, Field
 from region_operator.replication.feed import ConflictRecord, RowKey, StoredConfiguration
-from region_operator.replication.model import START, Cursor, History, RowState, Scalar, Seen, encode, genesis
+from region_operator.replication.model import START, Cursor, History, RowState, Scalar, Seen, encode, final_key, genesis
 
 Columns = Mapping[str, Scalar]
 NOWHERE: tuple[Cursor, History, Seen] = (START, (), Seen())
@@ -64,7 +65,12 @@ class Parked:
 
 @dataclass
 class Database:
-    """One committed content. Nobody changes one that is committed; ``versions`` are in the order of their numbers."""
+    """One committed content. Nobody changes one that is committed; ``versions`` are in the order of their numbers.
+
+    Attributes:
+        aliases: adopted rows -> keys of their adopters.
+        left_out: entities that are left out, up to now or until their rows are all on their way again.
+    """
 
     business: dict[RowKey, Columns] = field(default_factory=dict)
     dirty: dict[RowKey, tuple[Captured, ...]] = field(default_factory=dict)
@@ -78,6 +84,8 @@ class Database:
     history_intact: str = "Continuous"
     fencing_token: int = 0
     configuration: StoredConfiguration | None = None
+    aliases: dict[RowKey, str] = field(default_factory=dict)
+    left_out: frozenset[str] = frozenset()
 
     def copy(self) -> "Database":
         return replace(
@@ -88,6 +96,7 @@ class Database:
             parked=dict(self.parked),
             conflicts=dict(self.conflicts),
             cursors=dict(self.cursors),
+            aliases=dict(self.aliases),
         )
 
     def put_version(self, state: RowState, *, complete: bool, origin: Origin | None, now_s: float) -> None:
@@ -96,6 +105,23 @@ class Database:
         self.last_lsn += 1
         self.versions.pop(row, None)
         self.versions[row] = Version(state, encode(state), self.last_lsn, complete, origin, now_s)
+
+    def send_again(self, entities: Collection[str]) -> None:
+        """Give all rows of these entities the next numbers."""
+        for row, version in list(self.versions.items()):
+            if row.entity in entities:
+                self.last_lsn += 1
+                del self.versions[row]
+                self.versions[row] = replace(version, lsn=self.last_lsn)
+
+    def is_purged(self, entity: Entity, row: RowKey) -> bool:
+        """True for a row of an append-only entity that is gone, with its values."""
+        known = self.versions.get(row)
+        return entity.append_only and known is not None and not known.complete and row not in self.business
+
+    def final(self, row: RowKey) -> RowKey:
+        """The row that stands for ``row``; itself, if nobody adopted it."""
+        return RowKey(row.entity, final_key(row.key, alias_of=lambda key: self.aliases.get(RowKey(row.entity, key))))
 
 
 @dataclass
@@ -116,6 +142,7 @@ class Server:
     down: bool = False
     on_commit: Callable[[Database, Database], None] = lambda _before, _after: None
     before_commit: Callable[[], None] = lambda: None
+    _one_at_a_time: threading.RLock = field(default_factory=threading.RLock, init=False, repr=False)
 
     def __post_init__(self) -> None:
         if not self.database.business:
@@ -124,12 +151,13 @@ class Server:
     @contextlib.contextmanager
     def transaction(self) -> Iterator[Database]:
         """Change a copy; it is the content once the block ends without an error."""
-        before = self.read()
-        draft = before.copy()
-        yield draft
-        self.before_commit()
-        self.database = draft
-        self.on_commit(before, draft)
+        with self._one_at_a_time:
+            before = self.read()
+            draft = before.copy()
+            yield draft
+            self.before_commit()
+            self.database = draft
+            self.on_commit(before, draft)
 
     def read(self) -> Database:
         if self.down:

@@ -6,14 +6,14 @@ from region_operator.replication.model import START, Cursor, Resume, resume
 
 
 def read(server: Server, request: FeedRequest, *, region_id: int) -> tuple[FeedPage, Resume]:
-    """Return a page, and what its reader's cursor proved about us."""
+    """Return a page, without entities that are left out, and what its reader's cursor proved about us."""
     content, now_s = server.read(), server.clock()
     head, history = content.last_lsn, content.history
     position = resume(request.after, history=history, head=head, known=request.known_history, seen=request.seen)
     if position.lost:
         page = FeedPage(source=region_id, history=history, rows=(), next=position.cursor, head=head, rewound=True)
         return page, position
-    found, reached, unfolded = _collect(content, request, after=position.cursor.lsn)
+    found, reached, unfolded = _collect(server, content, request, after=position.cursor.lsn)
     page = FeedPage(
         source=region_id,
         history=history,
@@ -28,12 +28,12 @@ def read(server: Server, request: FeedRequest, *, region_id: int) -> tuple[FeedP
     return page, position
 
 
-def _collect(content: Database, request: FeedRequest, *, after: int) -> tuple[list[FeedRow], int, bool]:
+def _collect(server: Server, content: Database, request: FeedRequest, *, after: int) -> tuple[list[FeedRow], int, bool]:
     found: list[FeedRow] = []
     size, reached, unfolded = 0, after, False
     for version in _beyond(content, after):
         row = RowKey(version.state.entity, version.state.key)
-        is_news = not is_echo(version, request)
+        is_news = not is_echo(version, request) and is_served(server, content, row)
         unfolded = unfolded or (is_news and row in content.dirty)
         if is_news and row not in content.dirty:
             size += len(version.text.encode())
@@ -50,6 +50,10 @@ def age_ms(content: Database, now_s: float, *, after: int, peer: int) -> int:
     oldest = [version.changed_s for version in others][:1]
     oldest += [captured[0].at_s for captured in content.dirty.values()][:1]
     return max([0, *(int((now_s - then_s) * 1000) for then_s in oldest)])
+
+
+def is_served(server: Server, content: Database, row: RowKey) -> bool:
+    return row.entity not in content.left_out and not content.is_purged(server.catalog[row.entity], row)
 
 
 def is_echo(version: Version, request: FeedRequest) -> bool:

@@ -1,6 +1,6 @@
 """Rows as they come from a peer, made into states; what cannot be a state is parked as text, never dropped."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -23,11 +23,15 @@ class Item:
     lsn: int = 0
 
 
-def take_in(rows: Iterable[FeedRow], catalog: Mapping[str, Entity]) -> tuple[list[Item], dict[RowKey, Reason]]:
-    """Split rows into states and reasons to park them."""
+def take_in(
+    rows: Iterable[FeedRow], catalog: Mapping[str, Entity], left_out: Collection[str]
+) -> tuple[list[Item], dict[RowKey, Reason]]:
+    """Split rows into states and reasons to park them; rows of entities that are left out are passed over."""
     items: dict[RowKey, Item] = {}
     refused: dict[RowKey, Reason] = {}
     for row in rows:
+        if row.entity in left_out:
+            continue
         try:
             items[row.row_key] = Item(row.row_key, _taken_in(row, catalog), row.state, row.lsn)
         except InvalidInput as error:

@@ -5,7 +5,8 @@ from dataclasses import replace
 from functools import partial
 from typing import Any, TypeVar
 
-from memory_region.applying import Application, Outcome
+from memory_region.applying import Application
+from memory_region.context import Outcome
 from memory_region.database import Database, Parked, Server
 from memory_region.records import ParkedRows, counts
 from region_operator.errors import InvalidInput

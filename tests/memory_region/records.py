@@ -16,9 +16,19 @@ from region_operator.replication.feed import (
     ParkedRow,
     RowKey,
 )
-from region_operator.replication.model import FieldConflict, Pair, Projection, RowState, Value, region_of
+from region_operator.replication.model import FieldConflict, Pair, Projection, RowState, UniqueClash, Value, region_of
 from region_operator.replication.store.conflicts import dot_text
-from region_operator.replication.store.parked import CLASH, LOCKED, PARTNER, QUIET, VISIBLE, Parking, Reason, Waiting
+from region_operator.replication.store.parked import (
+    CLASH,
+    LOCKED,
+    ORIGIN,
+    PARTNER,
+    QUIET,
+    VISIBLE,
+    Parking,
+    Reason,
+    Waiting,
+)
 
 PATIENCE_S = 10 * 365 * 86400
 UNIQUE_CLASH, CYCLE = "UniqueClash", "Cycle"
@@ -49,8 +59,13 @@ class Conflicts:
             if key not in self.draft.conflicts or self.draft.conflicts[key].state == "Closed"
         )
 
-    def record_clash(self, row: RowKey, other: RowKey) -> int:
-        return self._insert((row, "name", str(other)), kind=UNIQUE_CLASH, rule="Park", state="Open", other=other)
+    def record_clash(self, row: RowKey, other: RowKey, *, rule: UniqueClash = UniqueClash.PARK) -> int:
+        key, state = (row, "name", str(other)), "Open" if rule is UniqueClash.PARK else "Settled"
+        return self._insert(key, kind=UNIQUE_CLASH, rule=rule.value, state=state, other=other)
+
+    def record_adoption(self, row: RowKey, adopter: RowKey) -> None:
+        self.record_clash(row, adopter, rule=UniqueClash.ADOPT)
+        self.close([row], kind=UNIQUE_CLASH)
 
     def record_cycle(self, row: RowKey, parent: RowKey) -> int:
         key = (row, "parent", str(parent))
@@ -123,12 +138,14 @@ class ParkedRows:
     def park(self, row: RowKey, reason: Reason, *, source: int) -> None:
         """Park a row or try it again later; waits double up to the limit, until it is a dead letter."""
         known = self.draft.parked.get((row, source))
+        first_s = 0 if reason.name in (LOCKED, PARTNER) else PATIENCE_S if reason.name == ORIGIN else 1
         if known is None:
-            next_try_s = self.now_s + (0 if reason.name in (LOCKED, PARTNER) else 1)
+            next_try_s = self.now_s + first_s
             fresh = Parked(reason.name, reason.message, reason.waits_for, reason.payload, 1, self.now_s, next_try_s)
             self.draft.parked[row, source] = fresh
             return
         patience_s = PATIENCE_S if reason.name in QUIET else self.parking.dead_letter_after_s
+        wait_s = max(first_s, min(self.parking.retry_max_s, 2 ** min(known.attempts, 20)))
         is_old = known.parked_s < self.now_s - patience_s
         self.draft.parked[row, source] = replace(
             known,
@@ -137,13 +154,22 @@ class ParkedRows:
             waits_for=reason.waits_for,
             payload=reason.payload,
             attempts=known.attempts + 1,
-            next_try_s=self.now_s + min(self.parking.retry_max_s, 2 ** min(known.attempts, 20)),
+            next_try_s=self.now_s + wait_s,
             state="Dead" if is_old and known.attempts + 1 >= self.parking.least_tries else "Parked",
         )
 
-    def release(self, rows: Collection[RowKey]) -> None:
-        for key in [key for key in self.draft.parked if key[0] in rows]:
-            del self.draft.parked[key]
+    def release(self, rows: Collection[RowKey], *, source: int) -> None:
+        """Nothing is parked of these rows any more but states of other regions that were not joined."""
+        for key, one in list(self.draft.parked.items()):
+            if key[0] in rows and (one.payload is None or key[1] == source):
+                del self.draft.parked[key]
+
+    def policy_changed(self, settled: Collection[str]) -> None:
+        """Let rows that wait for another policy be tried again; clashes that their policy settles, too."""
+        for (row, source), one in self.draft.parked.items():
+            if one.state != "Skipped" and (one.reason == ORIGIN or (one.reason == CLASH and row.entity in settled)):
+                fresh = {"state": "Parked", "attempts": 0, "next_try_s": self.now_s, "parked_s": self.now_s}
+                self.draft.parked[row, source] = replace(one, **fresh)
 
     def reasons(self, rows: Iterable[RowKey]) -> dict[RowKey, str]:
         if not self.draft.parked:
@@ -157,8 +183,16 @@ class ParkedRows:
     def due(self, *, limit: int) -> list[Waiting]:
         """Rows whose time has come, or was given to them before the clock was set back."""
         latest_s = self.now_s + self.parking.retry_max_s + 1
-        parked = [(key, one) for key, one in self.draft.parked.items() if one.state == "Parked"]
-        due = [(key, one) for key, one in parked if not self.now_s < one.next_try_s <= latest_s]
+        parked = [
+            (key, one)
+            for key, one in self.draft.parked.items()
+            if one.state == "Parked" and key[0].entity not in self.draft.left_out
+        ]
+        due = [
+            (key, one)
+            for key, one in parked
+            if one.next_try_s <= self.now_s or (one.next_try_s > latest_s and one.reason != ORIGIN)
+        ]
         return [_waiting(key, one) for key, one in due[:limit]]
 
     def listed(self, *, state: str | None, after: ParkedKey | None, limit: int) -> list[ParkedRow]:
@@ -199,8 +233,5 @@ def counts(content: Database, source: int | None) -> Counts:
     records = [c for c in content.conflicts.values() if c.state == "Open" and source in (None, c.source)]
     parked = [one for (_, of), one in content.parked.items() if source in (None, of)]
     clashes = sum(record.kind == UNIQUE_CLASH for record in records)
-    waiting = sum(one.state == "Parked" and one.reason not in VISIBLE for one in parked)
+    waiting = sum(one.state == "Parked" and one.reason not in QUIET for one in parked)
     return Counts(len(records) - clashes, clashes, waiting, sum(one.state == "Dead" for one in parked))
-
-
-__all__ = ["CLASH", "CYCLE", "UNIQUE_CLASH", "Conflicts", "ParkedRows", "counts"]

@@ -6,18 +6,19 @@ from functools import partial
 from typing import TypeVar
 
 from memory_region import applying, feeding, intake
-from memory_region.applying import Application, Context, Outcome
+from memory_region.applying import Application
+from memory_region.context import Context, Outcome
 from memory_region.database import NOWHERE, Database, Server
 from memory_region.intake import Item
 from memory_region.people import People
 from memory_region.records import ParkedRows, check_room
+from memory_region.retrying import Retrying
 from region_operator.errors import Conflict, Refused
 from region_operator.replication.feed import (
     ApplyOutcome,
     EntityFinding,
     FeedPage,
     FeedRequest,
-    FeedRow,
     FetchedRows,
     FoldOutcome,
     Lag,
@@ -26,32 +27,26 @@ from region_operator.replication.feed import (
     StoreStatus,
 )
 from region_operator.replication.model import Cursor, EntityRuleSet, History, Seen, UniqueClash
-from region_operator.replication.store.parked import VISIBLE, Parking, Waiting
+from region_operator.replication.store.parked import VISIBLE, Parking
 
 PIECE = 200
 
 Result = TypeVar("Result")
 
 
-def _check_carried_out(rules: Mapping[str, EntityRuleSet]) -> None:
-    """Refuse what only the store in MariaDB does, so that no simulation passes for not having done it."""
-    for name, rule in rules.items():
-        if rule.unique_clash is not UniqueClash.PARK or not rule.synced or rule.accept_from is not None:
-            raise NotImplementedError(f"{name}: in memory every entity is exchanged with all, and clashes are parked")
-
-
-class MemoryRegion(People):
+class MemoryRegion(People, Retrying):
     """Capture, feed and apply of one region; the methods are those of the store in MariaDB."""
 
+    on_fold: Callable[[], None] = staticmethod(lambda: None)
+
     def __init__(self, server: Server, *, region_id: int, rules: Mapping[str, EntityRuleSet], mint: Callable[[], int]):
-        _check_carried_out(rules)
         self.region_id, self.server = region_id, server
         self._rules, self._mint, self._parking = dict(rules), mint, Parking()
         self._last_lsn = server.read().last_lsn
         with server.transaction() as draft:
             draft.fencing_token += 1
             self._token = draft.fencing_token
-        self._write(lambda draft: None)
+        self._write(self._leave_out)
 
     @classmethod
     def open(
@@ -82,9 +77,10 @@ class MemoryRegion(People):
 
     def set_rules(self, rules: Mapping[str, EntityRuleSet]) -> int:
         """Use other rules from now on, also for rows in conflict; returns how many such rows were looked at again."""
-        _check_carried_out(rules)
         self._rules = dict(rules)
-        records = self.server.read().conflicts.values()
+        self._write(self._policy_changed)
+        content = self.server.read()
+        records = [r for r in content.conflicts.values() if r.row.entity not in content.left_out]
         found = dict.fromkeys(r.row for r in records if r.state != "Closed" and r.kind in ("Value", "Deletion"))
         if found:
             self._retry(self._apply([Item(row) for row in found], again=True).woken)
@@ -99,8 +95,7 @@ class MemoryRegion(People):
         keys = list(self.server.read().dirty)[:limit]
         if not keys:
             return FoldOutcome(head=self.head())
-        outcome = self._write(lambda draft: self._application(draft).fold(keys))
-        self._retry(outcome.woken)
+        outcome = self._fold(keys)
         return FoldOutcome(folded=outcome.changed, more=len(keys) >= limit, head=self.head())
 
     def fold_captured(self) -> int:
@@ -125,11 +120,13 @@ class MemoryRegion(People):
 
     def read_rows(self, keys: Sequence[RowKey]) -> FetchedRows:
         """Return the present states of rows a peer asks for by key; rows that are not known are left out."""
-        known = [row for row in keys if row.entity in self.server.catalog][:PIECE]
+        left_out = self.server.read().left_out
+        known = [row for row in keys if row.entity in self.server.catalog and row.entity not in left_out][:PIECE]
         if any(row in self.server.read().dirty for row in known):
-            self._retry(self._write(lambda draft: self._application(draft).fold(known)).woken)
+            self._fold(known)
         content = self.server.read()
-        versions = sorted((content.versions[row] for row in known if row in content.versions), key=lambda v: v.lsn)
+        served = [row for row in known if row in content.versions and feeding.is_served(self.server, content, row)]
+        versions = sorted((content.versions[row] for row in served), key=lambda version: version.lsn)
         return FetchedRows(self.region_id, content.history, tuple(feeding.feed_row(version) for version in versions))
 
     def lag(self, peer: int, cursor: Cursor) -> Lag:
@@ -235,43 +232,45 @@ class MemoryRegion(People):
     def _application(self, draft: Database, *, source: int = 0, incarnation: str = "") -> Application:
         return Application(draft, self._context(source=source, incarnation=incarnation))
 
+    def _fold(self, keys: Sequence[RowKey]) -> Outcome:
+        outcome: Outcome = self._write(lambda draft: self._application(draft).fold(keys))
+        if outcome.changed:
+            self.on_fold()
+        self._retry(outcome.woken)
+        return outcome
+
+    def _off(self) -> frozenset[str]:
+        return frozenset(name for name, rule in self._rules.items() if not rule.synced)
+
+    def _leave_out(self, draft: Database) -> None:
+        draft.left_out |= self._off()
+
+    def _policy_changed(self, draft: Database) -> None:
+        """Leave out what is off; what peers and we have missed of the rest is put on its way again."""
+        again = draft.left_out - self._off()
+        draft.left_out = self._off()
+        if again:
+            draft.send_again(again)
+            draft.cursors.clear()
+        settled = [name for name, rule in self._rules.items() if rule.unique_clash is not UniqueClash.PARK]
+        ParkedRows(draft, self.server.clock()).policy_changed(settled)
+
     def _apply(self, items: Sequence[Item], *, again: bool) -> Outcome:
         return self._write(lambda draft: self._application(draft).run(items, {}, again=again))
 
     def _apply_part(self, draft: Database, *, part: FeedPage) -> Outcome:
         applying.check_cursor(draft, part)
-        items, refused = intake.take_in(part.rows, self.server.catalog)
+        items, refused = intake.take_in(part.rows, self.server.catalog, draft.left_out)
         outcome = self._application(draft, source=part.source, incarnation=part.incarnation).run(items, refused)
         applying.move_cursor(draft, part)
         return outcome
 
     def _apply_fetched(self, draft: Database, *, fetched: FetchedRows) -> Outcome:
-        items, refused = intake.take_in(fetched.rows, self.server.catalog)
+        items, refused = intake.take_in(fetched.rows, self.server.catalog, draft.left_out)
         outcome = self._application(draft, source=fetched.source, incarnation=fetched.incarnation).run(items, refused)
         # Whoever waited for these rows is tried again, also if the source has nothing new of them.
         outcome.woken += ParkedRows(draft, self.server.clock()).waiting_for([item.row for item in items])
         return outcome
-
-    def _retry(self, waiting: Sequence[Waiting]) -> Outcome:
-        """Try parked rows again, each in a transaction of its own, and what becomes visible with them."""
-        total, todo, tried = Outcome(), list(waiting), set[tuple[RowKey, int]]()
-        while todo:
-            one = todo.pop(0)
-            if (one.row, one.source) not in tried:
-                tried.add((one.row, one.source))
-                outcome = self._write(partial(self._try_again, one=one))
-                if outcome.shown:  # what was tried in vain before may have waited for just this
-                    tried.clear()
-                todo += outcome.woken
-                total.add(outcome)
-        return total
-
-    def _try_again(self, draft: Database, *, one: Waiting) -> Outcome:
-        application = self._application(draft, source=one.source)
-        if one.payload is None:
-            return application.run([Item(one.row)], {})
-        items, refused = intake.take_in([FeedRow(0, one.row.entity, one.row.key, one.payload)], self.server.catalog)
-        return application.run(items, refused)
 
     def _note_loss(self, draft: Database, *, lost_now: bool) -> None:
         if lost_now:

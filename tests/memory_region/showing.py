@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 
 from memory_region.business import holder
 from memory_region.database import Columns, Database
-from memory_region.records import CLASH, Conflicts
+from memory_region.records import Conflicts
 from region_operator.replication.catalog import Entity, Unique
 from region_operator.replication.feed import RowKey
 from region_operator.replication.model import (
@@ -20,7 +20,8 @@ from region_operator.replication.model import (
     rows_parents_first,
 )
 from region_operator.replication.model.rules import winner
-from region_operator.replication.store.parked import CYCLE, DEFERRED, PARTNER, Reason
+from region_operator.replication.store.parked import CLASH, CYCLE, DEFERRED, PARTNER, Reason
+from region_operator.replication.store.settling import Clash, effective
 
 _SHIFTS = 10
 
@@ -45,6 +46,7 @@ class Shown:
     opened_conflicts: int = 0
     raised: list[RowKey] = field(default_factory=list)
     moved_along: dict[RowKey, RowState] = field(default_factory=dict)
+    clashes: list[Clash] = field(default_factory=list)
 
 
 class Showing:
@@ -184,6 +186,11 @@ class Showing:
             is_parent = entity.tree is not None and definition.name == entity.tree.parent
             key = target.parent_override if is_parent and target.parent_override is not None else value
             parent = RowKey(definition.reference, str(key))
+            if key is not None and parent not in self._draft.business and self._draft.final(parent) != parent:
+                if definition.name in entity.key_fields:
+                    return Reason("AdoptedParent", f"{key} was adopted; the region where it lived names this row anew")
+                parent = self._draft.final(parent)
+                key = parent.key
             if key is not None and parent not in self._draft.business:
                 if not definition.deferred:
                     return Reason("MissingReference", f"{definition.name} refers to {parent}, not here", parent)
@@ -265,7 +272,10 @@ class Showing:
             partner = reason.waits_for
             if reason.name == PARTNER and self._was.get(target.row) in (PARTNER, CLASH):
                 assert partner is not None
-                self.shown.opened_conflicts += self._conflicts.record_clash(target.row, partner)
+                clash = Clash(target.row, partner, reason.columns)
+                rule = effective(self._rules[entity.name], entity, clash)
+                self.shown.opened_conflicts += self._conflicts.record_clash(target.row, partner, rule=rule)
+                self.shown.clashes.append(clash)
                 reason = Reason(CLASH, reason.message, partner)
             elif partner is not None and (reason.name == PARTNER or self._is_unknown(partner)):
                 self.shown.missing.append(partner)
@@ -305,4 +315,4 @@ def _is_above(content: Database, entity: Entity, key: str, *, of: object) -> boo
 
 def _taken(entity: Entity, unique: Unique, partner: str) -> Reason:
     message = f"({', '.join(unique.columns)}) is taken by {entity.name} {partner}"
-    return Reason(PARTNER, message, RowKey(entity.name, partner))
+    return Reason(PARTNER, message, RowKey(entity.name, partner), columns=unique.columns)

@@ -151,6 +151,10 @@ class Link:
             if page.count or page.rewound or page.next != cursor:
                 cursor = await self._take(page)
                 seen = page.seen_after(seen)
+            elif (await self._here.position(source))[0] != cursor:
+                # What was passed over while its entity was left out has to be read again.
+                cursor, known_history, seen = await self._here.position(source)
+                continue
             known_history = page.history
             wait = page.pending == 0 and self._configuration.leave_at is None
             self._facts.cursor = str(cursor)

@@ -9,9 +9,8 @@ import pytest_asyncio
 from contract.agent.cable import Cable
 from contract.agent.certificates import Authority
 from contract.agent.management import RegionList
-from contract.agent.regions import Operator, Pair, Region, running_pair
+from contract.agent.regions import Memory, Operator, Pair, Region, running_pair
 from contract.mariadb import MariaDBServer
-from unit.replication_agent.memory_store import MemoryStore
 
 
 @pytest_asyncio.fixture
@@ -39,8 +38,8 @@ async def make_region(tmp_path: Path, authority: Authority) -> AsyncIterator[Mak
         management = await RegionList((region_id, name, endpoint)).open()
         directory = tmp_path / name
         directory.mkdir()
-        store = MemoryStore(region_id)
-        region = Region(region_id, directory, authority, open_store or (lambda **_: store), management, store=store)
+        memory = Memory()
+        region = Region(region_id, directory, authority, open_store or memory.open, management, memory=memory)
         region.prepare_files()
         made.append(region)
         return region

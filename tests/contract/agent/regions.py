@@ -10,6 +10,7 @@ import time
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from pydantic_settings import BaseSettings
 
@@ -18,6 +19,7 @@ from contract.agent.certificates import FLEET_UID, Authority, mount
 from contract.agent.databases import DATABASE_KEY, Database
 from contract.agent.management import RegionList
 from contract.mariadb import MariaDBServer
+from memory_region import Cloud, MemoryRegion, Server
 from region_operator import naming
 from region_operator.api.agent import (
     AgentStatus,
@@ -34,10 +36,34 @@ from region_operator.api.agent import (
 from region_operator.controller.agent_client import AgentClient, AgentEndpoint
 from region_operator.errors import RegionOperatorError
 from region_operator.replication.agent.agent import Agent, OpenStore
+from region_operator.replication.feed import ApplyOutcome, FeedPage
 from region_operator.settings import AgentSettings
-from unit.replication_agent.memory_store import MemoryStore
 
 PEERING = "5b7c2f0e-peering"
+
+
+class Memory(Cloud):
+    """A database in memory and the people who write to it; outlives the agent.
+
+    Attributes:
+        fails_from: region -> what goes wrong when its pages are applied.
+    """
+
+    def __init__(self) -> None:
+        super().__init__(Server())
+        self.fails_from: dict[int, Exception] = {}
+
+    def open(self, **given: Any) -> MemoryRegion:
+        store = MemoryRegion.open(self.server, **given)
+        apply = store.apply
+
+        def failing(source: int, page: FeedPage) -> ApplyOutcome:
+            if source in self.fails_from:
+                raise self.fails_from[source]
+            return apply(source, page)
+
+        store.apply = failing  # type: ignore[method-assign]
+        return store
 
 
 @dataclass
@@ -49,7 +75,7 @@ class Region:
     authority: Authority
     open_store: OpenStore
     management: RegionList
-    store: MemoryStore | None = None
+    memory: Memory | None = None
     database: Database | None = None
     port: int = field(default_factory=lambda: free_port())
     health_port: int = field(default_factory=lambda: free_port())

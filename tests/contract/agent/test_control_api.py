@@ -42,8 +42,8 @@ async def post(region: Region, identity: mutual_tls.Identity, path: str, body: d
 @pytest.mark.rule("OPERATOR 16")
 async def test_a_document_is_stored_before_it_is_acknowledged(operator: Operator, region: Region) -> None:
     etag = await configured(operator, region)
-    assert region.store.configuration.etag == etag
-    assert region.store.configuration.claim_hub == "hub-1"
+    assert region.memory.server.database.configuration.etag == etag
+    assert region.memory.server.database.configuration.claim_hub == "hub-1"
     status = await operator.status(region)
     assert (status.configuration_etag, status.rules_hash) == (etag, "sha256:rules")
 
@@ -154,7 +154,7 @@ async def test_a_regions_certificate_may_not_configure(
     with pytest.raises(Unavailable) as caught:
         await operator.client.put_configuration(foreign, region.document(), etag="")
     assert caught.value.reason == "AuthFailed"
-    assert region.store.configuration is None
+    assert region.memory.server.database.configuration is None
     with pytest.raises(Unavailable):
         await operator.client.get_status(foreign, wait_s=0)
 
@@ -231,22 +231,22 @@ async def test_an_agent_that_is_away_or_silent_is_named_so(
 
 async def test_a_database_that_is_away_is_reported_and_waited_for(operator: Operator, make_region) -> None:
     region = await make_region(1)
-    region.store.down = True
+    region.memory.server.down = True
     await region.start()
     status = await eventually(lambda: operator.status(region))
     assert not status.database_reachable
     endpoint = operator.endpoint(region)
     with pytest.raises(Unavailable):  # what is stored is not known, so nothing may be said of it
         await operator.client.get_configuration(endpoint)
-    region.store.down = False
+    region.memory.server.down = False
     await configured(operator, region)
-    region.store.down = True
+    region.memory.server.down = True
 
     async def noticed() -> bool:
         return not (await operator.status(region)).database_reachable
 
     await eventually(noticed)
-    region.store.down = False
+    region.memory.server.down = False
 
     async def recovered() -> bool:
         return (await operator.status(region)).database_reachable

@@ -5,6 +5,8 @@ import pytest
 from contract.agent.certificates import Authority, mount
 from contract.agent.regions import Operator, Region, eventually, link_to
 
+MANY = 500
+
 
 async def broken(operator: Operator, region: Region, uid: str):
     link = await operator.link(region, uid)
@@ -31,8 +33,8 @@ async def test_broken_links_do_not_touch_the_one_that_works(operator: Operator, 
     assert (await eventually(lambda: broken(operator, one, "away"))).reason == "ConnectionRefused"
     assert (await eventually(lambda: broken(operator, one, "stranger"))).reason == "TLSFailed"
     for number in range(5):
-        two.store.write("domain", f"d{number}", name="x")
-        await eventually(lambda: one.store.value("domain", f"d{number}", "name") == "x", within_s=3)  # noqa: B023
+        two.memory.add_domain(f"d{number}")
+        await eventually(lambda: one.memory.has("domain", f"d{number}"), within_s=3)  # noqa: B023
 
 
 async def test_a_defect_in_one_link_is_shown_and_leaves_the_other_alone(operator: Operator, make_region) -> None:
@@ -44,14 +46,14 @@ async def test_a_defect_in_one_link_is_shown_and_leaves_the_other_alone(operator
     await operator.configure(three, three.document(link_to(one, uid="b")))
     await eventually(lambda: streams(operator, one, "a"))
     await eventually(lambda: streams(operator, one, "b"))
-    one.store.fail_apply_from[2] = ValueError("a defect")
-    two.store.write("domain", "bad", name="x")
+    one.memory.fails_from[2] = ValueError("a defect")
+    two.memory.add_domain("bad")
     assert (await eventually(lambda: broken(operator, one, "a"))).reason == "ApplyFailed"
-    three.store.write("domain", "good", name="x")
-    await eventually(lambda: one.store.value("domain", "good", "name"))
+    three.memory.add_domain("good")
+    await eventually(lambda: one.memory.has("domain", "good"))
     assert (await operator.link(one, "b")).state == "Streaming"
-    del one.store.fail_apply_from[2]
-    await eventually(lambda: one.store.value("domain", "bad", "name"))
+    del one.memory.fails_from[2]
+    await eventually(lambda: one.memory.has("domain", "bad"))
 
 
 async def test_a_peer_that_knows_nothing_of_the_peering_refuses(operator: Operator, make_region) -> None:
@@ -88,17 +90,18 @@ async def test_changes_are_forwarded_to_a_third_region(operator: Operator, make_
     await operator.configure(two, two.document(link_to(one, uid="a"), link_to(three, uid="b")))
     await operator.configure(three, three.document(link_to(two, uid="b")))
     await eventually(lambda: streams(operator, three, "b"))
-    one.store.write("domain", "far", name="x")
-    await eventually(lambda: three.store.value("domain", "far", "name") == "x")
+    one.memory.add_domain("far")
+    await eventually(lambda: three.memory.has("domain", "far"))
 
 
 async def test_a_larger_page_is_compressed_and_arrives_whole(operator: Operator, make_region) -> None:
     one, two = await make_region(1), await make_region(2)
-    for number in range(3000):
-        two.store.write("domain", f"d{number}", name=f"name {number}" * 10)
+    for number in range(MANY):
+        two.memory.add_domain(f"d{number}", name=f"name {number}" * 20)
     await one.start()
     await two.start()
     await operator.configure(two, two.document(link_to(one)))
     await operator.configure(one, one.document(link_to(two)))
-    await eventually(lambda: len(one.store.rows) == 3000, within_s=20)
+    await eventually(lambda: one.memory.has("domain", f"d{MANY - 1}"), within_s=60)
+    assert all(one.memory.has("domain", f"d{number}") for number in range(MANY))
     assert (await operator.link(one)).pending_changes is not None

@@ -1,15 +1,17 @@
-"""How often captured changes are looked for, and what is noticed of the tables meanwhile."""
+"""How often captured changes are looked for, who is told of them, and what is noticed of the tables meanwhile."""
 
 import asyncio
 from collections.abc import Iterator
 
 import pytest
 
+from memory_region import Cloud, MemoryRegion, Server
 from region_operator.errors import Conflict, Unavailable
 from region_operator.replication.agent.bell import Bell
+from region_operator.replication.agent.keeper import built_in_rules
 from region_operator.replication.agent.region import LocalRegion, fold_pause_s
 from region_operator.replication.agent.status import Facts, agent_status
-from region_operator.replication.feed import Counts, EntityFinding, StoreStatus
+from region_operator.replication.feed import Counts, EntityFinding, RowKey, StoreStatus
 
 HELD = EntityFinding("template", "TableMissing", "table vm_template is missing")
 AWAY = Unavailable(reason="ProbeTimeout", message="away")
@@ -42,6 +44,19 @@ class Store:
 
 def test_changes_are_looked_for_within_milliseconds_while_they_come_and_less_often_when_it_is_quiet() -> None:
     assert [fold_pause_s(quiet_s) for quiet_s in (0, 4, 30, 3600)] == [0.01, 0.01, 0.01, 0.02]
+
+
+def test_what_is_folded_for_one_peer_wakes_the_others_too() -> None:
+    async def is_rung() -> bool:
+        cloud, bell = Cloud(Server()), Bell()
+        store = MemoryRegion.open(cloud.server, region_id=1, rules=built_in_rules(), mint=lambda: 1)
+        region = LocalRegion(store, head_moved=bell, changed=Bell())  # type: ignore[arg-type]
+        cloud.add_account("acme")
+        count = bell.count
+        await region.read_rows([RowKey("account", "acme")])
+        return await bell.beyond(count, timeout_s=30)
+
+    assert asyncio.run(is_rung())
 
 
 def test_what_was_done_to_tables_is_in_the_status_until_it_is_undone() -> None:

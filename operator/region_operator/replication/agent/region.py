@@ -82,6 +82,7 @@ class LocalRegion:
         self._writers = ThreadPoolExecutor(WRITER_THREADS, thread_name_prefix="write")
         self._folder = ThreadPoolExecutor(1, thread_name_prefix="fold")
         self._loop = asyncio.get_running_loop()
+        store.on_fold = self._folded
 
     # --- what peers read -----------------------------------------------------------------------------------------
 
@@ -119,6 +120,11 @@ class LocalRegion:
     async def covering_head(self) -> int:
         """The head that covers all that is committed by now."""
         return await self._run(self._writers, self._store.fold_captured)
+
+    def _folded(self) -> None:
+        """Called by the thread that folds: what a page for one peer has folded, the others wait for too."""
+        with contextlib.suppress(RuntimeError):  # the program ends
+            self._loop.call_soon_threadsafe(self.head_moved.ring)
 
     def _applied(self, source: int, outcome: ApplyOutcome) -> ApplyOutcome:
         self.applied_rows[source] = self.applied_rows.get(source, 0) + outcome.received
@@ -182,7 +188,6 @@ class LocalRegion:
             if outcome.folded:
                 self.folded_rows += outcome.folded
                 last_change = self._clock()
-                self.head_moved.ring()
             if not (outcome.more and outcome.folded):
                 pause_s = fold_pause_s(0.0 if outcome.busy else self._clock() - last_change)
                 rest_s = min(FOLD_REST_MOST_S, FOLD_RESTS * took_s) if outcome.folded else 0.0

@@ -50,7 +50,6 @@ class Application:
             self._was = parked.reasons(self._session, self._layout, looping)
             self._merged = {row: self._as_merged(locked.folded[row], changed=True) for row in looping}
             Showing(self._session, self._context, self._outcome, was=self._was).show(self._merged, locked)
-        self._outcome.changed += len(locked.folded.keys() - self._merged.keys())
         self._finish(locked)
         return self._outcome
 
@@ -242,6 +241,7 @@ class Application:
             for version in fold.new_versions(layout, locked, self._context.rules)
             if version.row not in self._merged
         ]
+        outcome.changed += len(new)
         for version in new:
             self._record_conflicts(version, locked)
         new += self._merged_versions(locked)

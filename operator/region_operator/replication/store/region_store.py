@@ -53,7 +53,12 @@ class RegionStore(People):
     Raises, everywhere:
         Unavailable: the database does not answer.
         Conflict: another agent has taken the database (fencing); this one must stop.
+
+    Attributes:
+        on_fold: told, in the thread that folds, that peers have something to read.
     """
+
+    on_fold: Callable[[], None] = staticmethod(lambda: None)
 
     @classmethod
     def open(
@@ -156,10 +161,10 @@ class RegionStore(People):
         keys = fold.captured(self._readers, self._layout, limit)
         if not keys:
             return FoldOutcome(head=self.head())
-        outcome = self._writer.fold(keys)
+        outcome = self._fold(keys)
         for row in sorted(outcome.busy, key=lambda row: (row.entity, row.key))[:PATIENT_FOLDS]:
             # Alone, so that nobody waits for the other rows meanwhile.
-            one = self._writer.fold([row], wait=True)
+            one = self._fold([row], wait=True)
             if row not in one.busy:
                 outcome.busy.discard(row)
             outcome.woken += one.woken
@@ -197,7 +202,7 @@ class RegionStore(People):
         """Return the present states of rows a peer asks for by key; rows that are not known are left out."""
         known = [row for row in keys if self._layout.exchanges(row.entity)][:PIECE]
         if known:
-            self._writer.retry(self._writer.fold(known).woken)
+            self._writer.retry(self._fold(known).woken)
         with self._readers.snapshot() as session:
             return feed.read_rows(session, self._layout, known, region_id=self.region_id)
 
@@ -266,6 +271,12 @@ class RegionStore(People):
         self._writer.write(lambda session: configuration.store(session, self._layout, stored))
 
     # Inside
+
+    def _fold(self, keys: Sequence[RowKey], *, wait: bool = False) -> Outcome:
+        outcome = self._writer.fold(keys, wait=wait)
+        if outcome.changed:
+            self.on_fold()
+        return outcome
 
     def _show_again(self, session: Session, *, keys: Sequence[RowKey]) -> Outcome:
         return self._writer.application(session).run([Item(row) for row in keys], {}, again=True)
