@@ -75,6 +75,6 @@ class Retrying:
         if rule is UniqueClash.ADOPT:
             adopter = RowKey(winner.entity, winner.key)
             return application.rewrite(row, lambda state, _actor: adopt(state, winner=winner), adopter=adopter)
-        if not settling.renames(loser, region=self.region_id, live={self.region_id, *draft.cursors}):
+        if not settling.renames(loser, region=self.region_id, live={self.region_id, *draft.cursors} - draft.left):
             return Outcome()
         return application.rewrite(row, partial(settling.renamed, entity=entity, rules=rules))

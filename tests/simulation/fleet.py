@@ -15,11 +15,12 @@ from simulation.network import Network
 from simulation.node import ASKED_S, Node, link_to
 from simulation.oracle import Knowledge, Oracle, Violation
 from simulation.people import People
-from simulation.plans import RULES, WRITES, Event, Plan, pick, rules_of
+from simulation.plans import PARTIAL, RULES, WRITES, Event, Plan, pick, rules_named, rules_of
 
 REST_LIMIT_S = 240.0
 LOOK_S = 4.0
 QUIET_S = 30.0
+QUIET_TRIES = 4
 
 
 @dataclass(frozen=True)
@@ -58,6 +59,7 @@ class Fleet:
 
     Attributes:
         is_quiet: everything is healed and has come to rest.
+        told: all rules that regions were given on the way.
     """
 
     def __init__(self, plan: Plan, *, chance: random.Random, store: type[Traced] = Traced) -> None:
@@ -71,6 +73,7 @@ class Fleet:
         self._later = list(plan.later)
         self._left: set[str] = set()
         self.rules: dict[int, Rules] = dict.fromkeys(self.nodes, RULES[0])
+        self.told: list[Rules] = []
         self._backups: dict[int, list[Backup]] = {number: [] for number in self.nodes}
 
     async def run(self) -> None:
@@ -91,10 +94,7 @@ class Fleet:
         self._heal_everything()
         await self._come_to_rest()
         self.is_quiet = True
-        traffic = self._traffic()
-        await asyncio.sleep(QUIET_S)
-        if self._traffic() != traffic:
-            raise Violation(f"no rest: {self._traffic()} rows received, versions given, after {traffic}; nobody wrote")
+        await self._stay_quiet()
         self._check_faults()
         verdict.check(self)
 
@@ -185,6 +185,7 @@ class Fleet:
 
     def _rules_change(self, node: Node, event: Event) -> None:
         self.rules[node.id] = rules_of(event.draws[0])
+        self.told.append(self.rules[node.id])
         self._instruct(node.id)
 
     def _join(self, node: Node, event: Event) -> None:
@@ -240,8 +241,8 @@ class Fleet:
             if node.server.down:
                 self._database_is_back(node)
             self._start(node)
-            if self.plan.common_rules:
-                self.rules[node.id] = RULES[0]
+            if self.plan.last_rules or self.rules[node.id].hash in PARTIAL:
+                self.rules[node.id] = rules_named(self.plan.last_rules or "default")
             self._instruct(node.id)
 
     # Rest
@@ -254,11 +255,20 @@ class Fleet:
             waited_s += LOOK_S
             self._check_faults()
             now = self._traffic()
-            if now == before and not self._behind() and not verdict.differences(self.contents()):
+            if now == before and not self._behind() and not verdict.differences(self):
                 return
             before = now
-        problems = [*self._behind(), *verdict.differences(self.contents())]
+        problems = [*self._behind(), *verdict.differences(self)]
         raise Violation(f"the regions never come to rest: {problems[:3]}")
+
+    async def _stay_quiet(self) -> None:
+        """Nothing moves any more, but for parked rows that become visible when their time has come."""
+        for _ in range(QUIET_TRIES):
+            before = self._traffic()
+            await asyncio.sleep(QUIET_S)
+            if self._traffic() == before:
+                return
+        raise Violation(f"no rest: {self._traffic()} rows received, versions given, after {before}; nobody wrote")
 
     def _behind(self) -> list[str]:
         """Links that have not applied all that there is."""

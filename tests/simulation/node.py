@@ -151,7 +151,7 @@ class Node:
         await region.set_rules(rules_of(held))
         self._parts = _Parts(region, keeper, links)
         async with asyncio.TaskGroup() as group:
-            for part in (self._capture(region, store), region.retry_parked(), links.run(region), self._obey(keeper)):
+            for part in (self._capture(store), region.retry_parked(), links.run(region), self._obey(keeper)):
                 group.create_task(part)
 
     def _open_store(self, server: Server) -> MemoryRegion:
@@ -159,18 +159,16 @@ class Node:
             server, region_id=self.id, rules=built_in_rules(), mint=lambda: self._mint.getrandbits(63)
         )
 
-    async def _capture(self, region: LocalRegion, store: MemoryRegion) -> None:
+    async def _capture(self, store: MemoryRegion) -> None:
         """Fold as `LocalRegion.capture` does; told of writes, since looking for them every 10 ms is what costs."""
         while True:
             count = self._written.count
             await asyncio.sleep(self._chance.random() * LONGEST_FOLD_PAUSE_S)
             try:
-                outcome = await asyncio.to_thread(store.fold)
+                await asyncio.to_thread(store.fold)
             except Unavailable:
                 await asyncio.sleep(1)
                 continue
-            if outcome.folded:
-                region.head_moved.ring()
             await self._written.beyond(count, timeout_s=3600)
 
     async def _obey(self, keeper: ConfigurationKeeper) -> None:

@@ -21,6 +21,7 @@ from memory_region.database import Columns, Version
 from region_operator.replication.catalog import CATALOG
 from region_operator.replication.feed import FeedRow, RowKey
 from region_operator.replication.model import DELETED_FIELD, Dot, Register, RowState, Value, region_of
+from region_operator.replication.model.vectors import ALIAS_MARK
 
 LONGEST_WAY_S = 10.0
 """From the moment at which a link looks up its own history until its question is read at the other end, at most."""
@@ -32,11 +33,12 @@ class Violation(AssertionError):
 
 @dataclass(frozen=True, eq=False)
 class Write:
-    """A write of one field, and all writes to the row that its region had seen."""
+    """A write of one field, and all writes to the row (and to rows that it adopted) that its region had seen."""
 
     region: int
     row: RowKey
     field: str
+    dot: Dot
     value: Value
     seen: frozenset["Write"]
 
@@ -68,11 +70,15 @@ class Knowledge:
 
 
 class Oracle:
-    """Attributes: received_rows: of all regions so far; commits: of all regions; lost: writes that a restore lost."""
+    """Attributes:
+    received_rows, commits: of all regions so far.
+    lost: writes that a restore lost; purged: rows that a region has purged, which it need not have.
+    """
 
     def __init__(self) -> None:
         self.regions: dict[int, Knowledge] = defaultdict(Knowledge)
         self.lost: set[Write] = set()
+        self.purged: set[RowKey] = set()
         self.writes: list[Write] = []
         self.violations: list[Violation] = []
         self.received_rows = self.commits = 0
@@ -126,39 +132,65 @@ class Oracle:
             self._names[region].add(incarnation.name)
         if after.business is not before.business and after.business != before.business:
             self._whole(region, after)
+            gone = before.business.keys() - after.business.keys()
+            self.purged |= {row for row in gone if CATALOG[row.entity].append_only}
         for row, captured in after.dirty.items():
             if before.dirty.get(row) != captured:
                 self._note_pending(region, row, after)
-        for row, version in after.versions.items():
-            old = before.versions.get(row)
-            if version is not old:
-                waited = [
-                    one.payload for (of, _), one in before.parked.items() if of == row and one.payload is not None
-                ]
-                self._versioned(region, row, old, version, waited)
+        changed = {row: version for row, version in after.versions.items() if version is not before.versions.get(row)}
+        for row, version in changed.items():
+            self._learn(region, row, before.versions.get(row), version, self._joined(region, row, before, after))
+        for row, version in changed.items():
+            self._versioned(region, row, before.versions.get(row), version, after.aliases)
         for row in before.dirty:
             if row not in after.dirty:
                 self._captured(region, row, after)
 
     # At each commit
 
-    def _versioned(self, region: int, row: RowKey, old: Version | None, new: Version, waited: list[str]) -> None:
+    def _joined(self, region: int, row: RowKey, before: Database, after: Database) -> list[str]:
+        """The states that were joined: what arrives, else what had waited; not what waits as it came."""
+        waits = {(source, one.payload) for (of, source), one in after.parked.items() if of == row}
+        arrival = self._arriving.get(region, {}).get(row)
+        if arrival is not None:
+            return [arrival.text] if (arrival.source, arrival.text) not in waits else []
+        waited = [(source, one.payload) for (of, source), one in before.parked.items() if of == row]
+        return [text for source, text in waited if text is not None and (source, text) not in waits]
+
+    def _learn(self, region: int, row: RowKey, old: Version | None, new: Version, joined: list[str]) -> None:
+        """Add what was written just now, and what the states that were joined had seen."""
         knowledge = self.regions[region]
         seen = knowledge.seen.get(row, NOTHING)
-        events = self._dots(region, row, new.state, seen=seen)
-        arrival = self._arriving.get(region, {}).get(row)
-        seen |= events
-        for joined in [arrival.text] if arrival is not None else waited:
-            seen |= self._seen_of.get((row, joined), NOTHING)
-        if self._seen_of.setdefault((row, new.text), seen) != seen:
-            raise self._violated(f"region {region}: one state of {row} stands for two different pasts")
+        seen |= self._dots(region, row, new.state, seen=seen)
+        for text in joined:
+            seen |= self._seen_of.get((row, text), NOTHING)
         knowledge.seen[row] = seen
         if old is None or old.text != new.text:
             knowledge.came_from.pop(row, None)
-            if arrival is not None and arrival.text == new.text:
+            arrival = self._arriving.get(region, {}).get(row)
+            if arrival is not None and arrival.text in joined and arrival.text == new.text:
                 knowledge.came_from[row] = arrival
+
+    def _versioned(
+        self, region: int, row: RowKey, old: Version | None, new: Version, aliases: Mapping[RowKey, str]
+    ) -> None:
+        knowledge = self.regions[region]
+        seen = knowledge.seen[row] | self._adopted(row, new.state, knowledge, aliases)
+        if self._seen_of.setdefault((row, new.text), seen) != seen:
+            raise self._violated(f"region {region}: one state of {row} stands for two different pasts")
+        knowledge.seen[row] = seen
         if old is not None and not new.state.vector.includes(old.state.vector):
             raise self._violated(f"region {region}: {row} forgot a write that it had seen")
+
+    def _adopted(self, row: RowKey, state: RowState, knowledge: Knowledge, aliases: Mapping[RowKey, str]) -> Seen:
+        """Writes to aliases that the state says it has seen, under the names that they have in it."""
+        others = [alias for alias in aliases if alias.entity == row.entity and alias != row]
+        writes = (write for alias in others for write in knowledge.seen.get(alias, NOTHING))
+        return frozenset(
+            write
+            for write in writes
+            if state.vector.covers(Dot(write.dot.counter, f"{write.dot.actor}{ALIAS_MARK}{write.row.key}"))
+        )
 
     def _dots(self, region: int, row: RowKey, state: RowState, *, seen: Seen) -> Seen:
         """Check that a dot names one value, and note the writes that have just been made here."""
@@ -168,9 +200,10 @@ class Oracle:
                 known = self._values.setdefault((row, name, pair.dot), pair.value)
                 if known != pair.value:
                     raise self._violated(f"{row} {name}: dot {pair.dot} names {known!r} and {pair.value!r}")
-                if region_of(pair.dot.actor) == region and (row, name, pair.dot) not in self._noted:
+                is_own = region_of(pair.dot.actor) == region and ALIAS_MARK not in pair.dot.actor
+                if is_own and (row, name, pair.dot) not in self._noted:
                     self._noted.add((row, name, pair.dot))
-                    made.append(Write(region, row, name, pair.value, seen))
+                    made.append(Write(region, row, name, pair.dot, pair.value, seen))
         self.writes += made
         return frozenset(made)
 
@@ -199,6 +232,8 @@ class Oracle:
     def _captured(self, region: int, row: RowKey, content: Database) -> None:
         """What people wrote is a version now, whatever else the transaction did."""
         pending = self.regions[region].pending.pop(row, {})
+        if row in self.purged and row not in content.business:
+            return  # nobody has to know of it
         version = content.versions.get(row)
         held = dict(registers(version.state)) if version is not None else {}
         for name, value in pending.items():
@@ -230,7 +265,9 @@ def _references(row: RowKey, columns: Columns) -> list[tuple[str, RowKey]]:
     return [
         (field.name, RowKey(str(field.reference), str(columns[field.name])))
         for field in CATALOG[row.entity].fields
-        if field.reference is not None and columns[field.name] is not None
+        if field.reference is not None
+        and columns[field.name] is not None
+        and not CATALOG[field.reference].append_only  # people purge what others began
     ]
 
 

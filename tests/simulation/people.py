@@ -31,6 +31,10 @@ class People:
             self._cloud.add_account(f"a{each}", domain=f"d{each}")
             self._cloud.add_user(f"u{each}", account=f"a{each}", api_key=f"key-{each}")
 
+    def _contest(self, draws: tuple[float, ...]) -> None:
+        """Make a row of a name that is wanted everywhere."""
+        self._create((draws[0], 0.0, draws[2], draws[3]))
+
     def _create(self, draws: tuple[float, ...]) -> None:
         number = next(self._numbers)
         domains, accounts = self._live("domain"), self._live("account")
@@ -77,9 +81,23 @@ class People:
         self._update(entity, key, removed=None, state="enabled")
 
     def _erase(self, draws: tuple[float, ...]) -> None:
-        key = pick(draws[0], self._live("user"))
+        rows = self._cloud.server.read().business
+        named = {columns["user_id"] for row, columns in rows.items() if row.entity == "event"}
+        key = pick(draws[0], [key for key in self._live("user") if key not in named])
         if key is not None:
             self._cloud.erase("user", key)
+
+    def _event(self, draws: tuple[float, ...]) -> None:
+        """Something happened; it may be the end of what began with another event."""
+        user, start = pick(draws[0], self._live("user")), pick(draws[1], [None, *self._live("event")])
+        if user is not None:
+            account = str(self._cloud.value("user", user, "account_id"))
+            self._cloud.add_event(f"e{self._id}-{next(self._numbers)}", account=account, user=user, start=start)
+
+    def _purge(self, draws: tuple[float, ...]) -> None:
+        key = pick(draws[0], self._live("event"))
+        if key is not None:
+            self._cloud.erase("event", key)
 
     def _move(self, draws: tuple[float, ...]) -> None:
         key, parent = pick(draws[0], self._live("domain")), pick(draws[1], [ROOT_DOMAIN, *self._live("domain")])
@@ -121,7 +139,7 @@ class People:
             for row, columns in rows.items()
             if row.entity == entity
             and not row.key.startswith("well-known")
-            and (columns["removed"] is not None) == removed
+            and (columns.get("removed") is not None) == removed
         )
 
     def _above(self, key: str) -> set[str]:

@@ -21,10 +21,19 @@ RULES = (
             EntityRules(name="account", delete_rule="UpdateWins"),
         ],
     ),
+    Rules(hash="rename", unique_clash="Rename"),
+    Rules(hash="adopt", unique_clash="Adopt"),
+    Rules(hash="accept", entities=[EntityRules(name="user", accept_from=[1, 2])]),
+    Rules(hash="off", entities=[EntityRules(name=name, mode="Off") for name in ("user", "project_member", "event")]),
 )
+PARTIAL = {"accept", "off"}
+"""Rules under which regions do not end equal; each region gives them up before the end."""
+
+LAST_RULES = ("default", "rename", "adopt")
 
 WRITES = {
     "create": 5,
+    "contest": 1,
     "change": 10,
     "state": 2,
     "remove": 3,
@@ -34,6 +43,8 @@ WRITES = {
     "swap_names": 1,
     "swap_keys": 1,
     "own": 1,
+    "event": 1,
+    "purge": 1,
 }
 MISFORTUNES = {
     "cut": 4,
@@ -56,6 +67,8 @@ THEMES: dict[str, dict[str, float]] = {
     "moves": {"move": 60, "create": 2, "cut": 20, "heal": 2},
     "names": {"swap_names": 15, "swap_keys": 15, "create": 20, "cut": 10},
     "restores": {"backup": 5, "restore": 25, "change": 30},
+    "policies": {"rules_change": 60, "create": 30, "contest": 20, "change": 20, "move": 10, "cut": 20, "heal": 4},
+    "events": {"event": 40, "purge": 20, "rules_change": 10, "restore": 5},
     "crashes": {"kill": 15, "kill_in_commit": 30, "restart_database": 10},
 }
 """What a history is mostly about: weights that differ."""
@@ -79,7 +92,7 @@ class Plan:
         people: how many domains, accounts and users each there are at first.
         links: pairs of regions that are peered from the start; ``later``: that become peers.
         clocks_s: how wrong the wall clock of each region is; with jumps, all that tells two runs apart.
-        common_rules: whether all regions come to the same rules in the end, so that they also show the same.
+        last_rules: what all regions come to in the end, so that they also show the same; "": each keeps its own.
     """
 
     seed: int
@@ -92,7 +105,7 @@ class Plan:
     usual_s: float
     clocks_s: tuple[float, ...]
     jumps_s: float
-    common_rules: bool
+    last_rules: str
     events: tuple[Event, ...]
 
 
@@ -114,7 +127,7 @@ def drawn(seed: int, *, theme: str | None = None) -> Plan:
         usual_s=chance.choice([0.005, 0.05, 0.3]),
         clocks_s=tuple(chance.uniform(-1, 1) * 3600 * 5 for _ in range(regions)),
         jumps_s=3600 * 30,
-        common_rules=chance.random() < 0.7,
+        last_rules=chance.choice(LAST_RULES) if chance.random() < 0.7 else "",
         events=_events(regions, chance, theme=theme),
     )
 
@@ -152,6 +165,10 @@ def _events(regions: int, chance: random.Random, *, theme: str | None) -> tuple[
 
 def rules_of(draw: float) -> Rules:
     return RULES[int(draw * len(RULES))]
+
+
+def rules_named(name: str) -> Rules:
+    return next(rules for rules in RULES if rules.hash == name)
 
 
 def pick(draw: float, choices: list[Any]) -> Any:

@@ -5,13 +5,14 @@ bring back and swap names; ways are cut in one direction or both, messages are l
 between two steps or in a commit; databases start anew or are restored; clocks are wrong by hours and jump.
 """
 
+from collections import Counter
 from dataclasses import replace
 
 import pytest
 
 from simulation import histories, verdict
 from simulation.fleet import Fleet
-from simulation.plans import drawn
+from simulation.plans import THEMES, drawn
 
 BATCH = 150
 BATCHES = 10
@@ -30,7 +31,7 @@ def ends(fleet: Fleet) -> list[object]:
     return [
         (
             {row: verdict.timeless(version.state) for row, version in content.versions.items()},
-            {row: {**columns, "removed": columns["removed"] is None} for row, columns in content.business.items()},
+            {row: {**columns, "removed": columns.get("removed") is None} for row, columns in content.business.items()},
             {(row, one.reason) for (row, _), one in content.parked.items()},
         )
         for content in fleet.contents().values()
@@ -54,16 +55,18 @@ def test_a_history_is_repeated_exactly_by_its_seed(seed: int) -> None:
 
 def test_histories_are_about_what_they_claim() -> None:
     """That nothing failed says little if nothing happened."""
-    seen = {"conflict": 0, "clash": 0, "circle": 0, "deletion": 0, "restored": 0, "lost": 0, "parked": 0}
+    seen = Counter[str]()
     for seed in range(150):
-        fleet = histories.run(drawn(seed))
+        fleet = histories.run(drawn(seed, theme=list(THEMES)[seed % len(THEMES)]))
         contents = fleet.contents().values()
-        records = {record.kind for content in contents for record in content.conflicts.values()}
-        seen["conflict"] += "Value" in records
-        seen["clash"] += "UniqueClash" in records
-        seen["circle"] += "Cycle" in records
-        seen["deletion"] += "Deletion" in records
-        seen["restored"] += any(content.history_intact == "Restored" for content in contents)
-        seen["lost"] += bool(fleet.oracle.lost)
-        seen["parked"] += any(content.parked for content in contents)
-    assert all(seen.values()), seen
+        seen.update({record.kind for content in contents for record in content.conflicts.values()})
+        seen.update({f"{record.rule} of a name" for content in contents for record in content.conflicts.values()})
+        seen.update({"purged"} if fleet.oracle.purged else ())
+        seen.update({"lost"} if fleet.oracle.lost else ())
+        seen.update({content.history_intact for content in contents})
+        seen.update({"parked" for content in contents if content.parked})
+        seen.update({"alias" for content in contents if content.aliases})
+        seen.update({rules.hash for rules in fleet.told})
+    wanted = {"Value", "UniqueClash", "Cycle", "Deletion", "purged", "lost", "Restored", "parked", "alias"}
+    wanted |= {"Rename of a name", "accept", "off"}
+    assert not wanted - seen.keys(), seen

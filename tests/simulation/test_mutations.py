@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 
 import pytest
 
-from memory_region import applying, feeding, showing
+from memory_region import adopting, applying, feeding, showing
 from memory_region.database import Database, Server
 from region_operator.replication import link
 from region_operator.replication.agent.region import LocalRegion
@@ -113,10 +113,37 @@ def tell_no_history(patch: Patch) -> None:
 
 def ask_on_before_a_page_is_applied(patch: Patch) -> None:
     async def take(self: link.Link, page: FeedPage) -> Cursor:
+        page = replace(page, asked=None)  # wherever the link stands
         asyncio.ensure_future(self._here.apply(self._configuration.source, page))  # noqa: RUF006
         return page.next
 
     patch.setattr(link.Link, "_take", take)
+
+
+def join_adopted_rows_as_they_are(patch: Patch) -> None:
+    def absorbed(winner: RowState, alias: RowState) -> RowState:
+        return merge(winner, replace(alias, key=winner.key, born=winner.born, alias=winner.alias))
+
+    patch.setattr(adopting, "absorb", absorbed)
+
+
+def send_nothing_again_that_was_left_out(patch: Patch) -> None:
+    patch.setattr(Database, "send_again", lambda self, entities: None)
+
+
+def accept_every_region(patch: Patch) -> None:
+    """Take of a row what is accepted, and the vector of the whole."""
+    unaccepted = applying.unaccepted_region
+
+    def half(remote: RowState, local: RowState | None, **more: object) -> int | None:
+        region = unaccepted(remote, local, **more)  # type: ignore[arg-type]
+        if region is None or local is None:
+            return region
+        for name, register in local.registers.items():
+            remote.registers[name] = register  # type: ignore[index]
+        return None
+
+    patch.setattr(applying, "unaccepted_region", half)
 
 
 @dataclass(frozen=True)
@@ -138,10 +165,15 @@ MUTATIONS = {
     "a restored region never gets its own writes back": Mutation("ENGINE 13", never_send_back_what_was_lost),
     "everything is sent back to where it came from": Mutation("ENGINE 13", send_everything_back),
     "a link that does not tell what its region still has": Mutation("ENGINE 13", tell_no_history),
+    "adopted rows that are joined as they are": Mutation("ENGINE 7", join_adopted_rows_as_they_are, theme="policies"),
+    "what was left out is not sent again": Mutation("ENGINE 5", send_nothing_again_that_was_left_out, theme="policies"),
+    "half of what is not accepted is joined": Mutation("OPERATOR 17", accept_every_region, theme="policies"),
     "a merge over captured changes": Mutation("ENGINE 18", merge_before_folding),
     "children without parents": Mutation("ENGINE 20", show_children_without_parents),
     "circles of domains": Mutation("ENGINE 9", leave_circles, theme="moves"),
-    "a link that asks on before a page is applied": Mutation("ENGINE 12", ask_on_before_a_page_is_applied),
+    "a link that asks on before a page is applied": Mutation(
+        "ENGINE 12", ask_on_before_a_page_is_applied, theme="crashes"
+    ),
 }
 
 

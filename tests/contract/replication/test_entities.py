@@ -7,7 +7,7 @@ import pytest
 from contract.replication.regions import Region, pull, settle
 from region_operator.replication.catalog import CATALOG, Cascade, Column, Entity, Field, RowFilter, Unique, catalog
 from region_operator.replication.catalog.columns import number, reference, text
-from region_operator.replication.feed import FeedRequest, RowKey
+from region_operator.replication.feed import RowKey
 
 
 def share_people(*regions: Region) -> None:
@@ -198,42 +198,6 @@ def test_templates_of_the_installation_stay_and_others_arrive_without_a_guest_sy
     assert there.sql("SELECT name, guest_os_id FROM vm_template") == [("Debian", 5)]
 
 
-def test_purged_events_are_no_change_and_do_not_come_back(three: tuple[Region, Region, Region]) -> None:
-    here, there, third = three
-    share_people(here, there)
-    for n in range(3):
-        here.add_event(f"e-{n}", account="acme", user="jane", start=f"e-{n - 1}" if n else 0)
-    settle(here, there)
-    assert there.sql("SELECT COUNT(*) FROM event") == [(3,)]
-    heads = here.store.head()
-    here.sql("DELETE FROM event WHERE uuid <> 'e-2'")
-    here.fold()
-    assert here.store.head() == heads
-    settle(here, there)
-    assert there.sql("SELECT COUNT(*) FROM event") == [(3,)]
-    assert not here.read(FeedRequest(peer=third.id)).unfolded
-    # Not even when everything is read again from the start, or comes round another way.
-    here.store.drop_cursor(there.id)
-    settle(here, there, third)
-    assert here.sql("SELECT uuid FROM event") == [("e-2",)]
-    assert third.sql("SELECT uuid FROM event ORDER BY 1") == [("e-0",), ("e-1",), ("e-2",)]
-    assert third.sql("SELECT s.uuid FROM event e JOIN event s ON s.id = e.start_id ORDER BY e.uuid") == [
-        ("e-0",),
-        ("e-1",),
-    ]
-
-
-def test_an_event_that_was_purged_before_anybody_heard_of_it_is_forgotten(region: Region) -> None:
-    region.add_account("acme")
-    region.add_user("jane", account="acme")
-    region.fold()
-    region.add_event("e-1", account="acme", user="jane")
-    region.sql("DELETE FROM event")
-    region.fold()
-    assert region.sync_sql("SELECT COUNT(*) FROM dirty") == [(0,)]
-    assert ("event", "e-1") not in region.states()
-
-
 def test_archiving_an_event_concerns_one_region(two: tuple[Region, Region]) -> None:
     here, there = two
     share_people(here, there)
@@ -243,21 +207,6 @@ def test_archiving_an_event_concerns_one_region(two: tuple[Region, Region]) -> N
     settle(here, there)
     assert here.sql("SELECT archived FROM event") == [(0,)]
     assert here.states() == there.states()
-
-
-@pytest.mark.rule("ENGINE 9")
-def test_an_event_comes_before_the_one_that_it_ends(two: tuple[Region, Region]) -> None:
-    here, there = two
-    share_people(here, there)
-    here.add_event("start", account="acme", user="jane")
-    here.add_event("end", account="acme", user="jane", start="start")
-    here.fold()
-    rows = here.store.read_rows([RowKey("event", "end")])
-    there.store.apply_rows(here.id, rows)
-    assert there.sql("SELECT uuid, start_id FROM event") == [("end", 0)]
-    settle(here, there)
-    assert there.sql("SELECT s.uuid FROM event e JOIN event s ON s.id = e.start_id") == [("start",)]
-    assert there.states() == here.states()
 
 
 GADGET = Entity(

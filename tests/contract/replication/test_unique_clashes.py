@@ -5,7 +5,6 @@ import itertools
 import pytest
 
 from contract.replication.regions import Region, default_rules, pull, settle
-from region_operator.replication.feed import RowKey
 
 MANY = 1000
 
@@ -55,55 +54,6 @@ def two_accounts_of_one_name(here: Region, there: Region) -> None:
 
 
 @pytest.mark.rule("ENGINE 7")
-def test_the_region_that_made_the_row_born_later_renames_it_once(make_region) -> None:
-    here, there = regions_under(make_region, "Rename", "Rename")
-    two_accounts_of_one_name(here, there)
-    meet(here, there)
-    for region in (here, there):
-        assert names(region) == {"one": "acme", "two": "acme-two"}
-        assert region.store.parked() == []
-        assert region.store.counts().unique_clashes == 0
-        assert account_of(region, "bob") == "two"
-    assert here.states() == there.states()
-    assert here.content() == there.content()
-    assert {state for _, _, state in clashes(here) + clashes(there)} == {"Closed"}
-    assert {rule for _, rule, _ in clashes(here) + clashes(there)} == {"Rename"}
-    # Only the creator wrote: the change is one of region 2.
-    assert f'"{there.store.history()[-1].name}' in there.states()[("account", "two")].replace("2.", '"')
-    assert here.store.history()[-1].name not in here.states()[("account", "two")]
-
-
-@pytest.mark.rule("ENGINE 7")
-def test_a_region_that_is_gone_is_stood_in_for_by_the_smallest_that_holds_the_row(make_region) -> None:
-    a, b, gone = regions_under(make_region, "Rename", "Rename", "Rename")
-    gone.add_account("lost", name="acme")
-    pull(b, gone)
-    b.store.leave(gone.id)
-    a.add_account("acme-a", name="acme")
-    meet(a, b)
-    for region in (a, b):
-        assert names(region) == {"acme-a": "acme", "lost": "acme-lost"}
-        assert region.store.parked() == []
-    assert a.store.history()[-1].name in a.states()[("account", "lost")]
-    assert b.store.history()[-1].name not in a.states()[("account", "lost")]
-
-
-def test_a_new_name_fits_its_column_and_is_another_one_if_it_is_taken_too(make_region) -> None:
-    here, there = regions_under(make_region, "Rename", "Rename")
-    long = "x" * 100
-    here.add_account("one", name=long)
-    here.add_account("other", name="x" * 96 + "-two")
-    there.add_account("two", name=long)
-    meet(here, there)
-    assert len(set(names(here).values())) == 3
-    assert names(here) == names(there)
-    assert here.content() == there.content()
-
-
-# Adopt
-
-
-@pytest.mark.rule("ENGINE 7")
 def test_the_row_born_later_takes_the_key_of_the_other_where_it_lives_and_all_that_refers_to_it_stays(
     make_region,
 ) -> None:
@@ -124,62 +74,6 @@ def test_the_row_born_later_takes_the_key_of_the_other_where_it_lives_and_all_th
     assert here.states() == there.states()
     assert here.content() == there.content()
     assert here.sync_sql("SELECT entity_key, adopter FROM alias") == [("two", "one")]
-
-
-@pytest.mark.rule("ENGINE 7")
-def test_rows_below_an_adopted_one_go_on_being_changed_and_made(make_region) -> None:
-    here, there = regions_under(make_region, "Adopt", "Adopt")
-    two_accounts_of_one_name(here, there)
-    meet(here, there)
-    there.sql("UPDATE user SET email = 'bob@new' WHERE uuid = 'bob'")
-    here.sql("UPDATE user SET lastname = 'Bobson' WHERE uuid = 'bob'")
-    there.add_user("cid", account="one")
-    there.sql("UPDATE account SET state = 'locked' WHERE uuid = 'one'")
-    meet(here, there)
-    for region in (here, there):
-        assert region.value("user", "bob", "email") == "bob@new"
-        assert region.value("user", "bob", "lastname") == "Bobson"
-        assert region.value("account", "one", "state") == "locked"
-        assert account_of(region, "cid") == "one"
-    assert here.states() == there.states()
-    assert here.content() == there.content()
-
-
-@pytest.mark.rule("ENGINE 7")
-def test_users_of_one_name_in_accounts_of_one_name_become_one_user(make_region) -> None:
-    here, there = regions_under(make_region, "Adopt", "Adopt")
-    for region, account, user in ((here, "one", "jo-1"), (there, "two", "jo-2")):
-        region.add_account(account, name="acme")
-        region.add_user(user, account=account, name="jo")
-    meet(here, there)
-    for region in (here, there):
-        assert names(region, "user", "username") == {"jo-1": "jo"}
-        # The accounts are one by now, so which of them the user is in is no disagreement.
-        assert [c.field for c in region.store.conflicts(state=None) if c.row.key == "jo-1" and c.kind == "Value"] == []
-    assert here.states() == there.states()
-
-
-@pytest.mark.rule("ENGINE 7")
-def test_a_region_that_does_not_know_of_the_adoption_yet_writes_to_the_old_key_and_nothing_is_lost(
-    make_region,
-) -> None:
-    a, b, c = regions_under(make_region, "Adopt", "Adopt", "Park")
-    b.add_account("two", name="acme")
-    b.add_user("bob", account="two")
-    pull(c, b)  # c knows only the one that will be adopted
-    a.add_account("one", name="acme")
-    meet(a, b)
-    assert names(a) == names(b) == {"one": "acme"}
-    c.sql("UPDATE account SET network_domain = 'late.example' WHERE uuid = 'two'")
-    c.add_user("late", account="two")
-    meet(a, b, c)
-    for region in (a, b, c):
-        assert names(region) == {"one": "acme"}
-        assert region.value("account", "one", "network_domain") == "late.example"
-        assert account_of(region, "late") == account_of(region, "bob") == "one"
-        assert region.store.parked() == []
-    assert a.states() == b.states() == c.states()
-    assert a.content() == b.content() == c.content()
 
 
 def details(region: Region) -> dict[tuple[str, str], str]:
@@ -214,61 +108,6 @@ def test_rows_that_are_named_after_an_adopted_one_are_named_anew(make_region) ->
     for region in (here, there, third):
         assert details(region) == {("one", "both"): "same", ("one", "only"): "changed"}
     assert here.states() == there.states() == third.states()
-
-
-@pytest.mark.rule("ENGINE 7")
-def test_where_both_rows_are_visible_the_one_that_was_adopted_goes_and_its_children_move(make_region) -> None:
-    a, b, c = regions_under(make_region, "Adopt", "Adopt", "Adopt")
-    b.add_account("two", name="acme")
-    pull(c, b)
-    c.sql("UPDATE account SET account_name = 'other' WHERE uuid = 'two'")
-    c.add_user("cid", account="two")
-    a.add_account("one", name="acme")
-    pull(c, a)
-    assert names(c) == {"one": "acme", "two": "other"}
-    meet(a, b)
-    meet(a, b, c)
-    for region in (a, b, c):
-        assert list(names(region)) == ["one"]
-        assert account_of(region, "cid") == "one"
-    assert a.states() == b.states() == c.states()
-    assert a.content() == b.content() == c.content()
-
-
-@pytest.mark.rule("ENGINE 7")
-def test_an_adoption_waits_for_changes_of_children_that_are_not_versioned_yet(make_region) -> None:
-    here, there = regions_under(make_region, "Adopt", "Adopt")
-    two_accounts_of_one_name(here, there)
-    there.fold()
-    pull(there, here, fetch=False)
-    there.sql("UPDATE user SET email = 'captured@only' WHERE uuid = 'bob'")
-    there.sync_sql("UPDATE parked SET next_try = UTC_TIMESTAMP(6)")
-    there.store.retry_parked()
-    there.sync_sql("UPDATE parked SET next_try = UTC_TIMESTAMP(6)")
-    there.store.retry_parked()
-    assert {row.row.key: row.reason for row in there.store.parked()}["two"] == "RowLocked"
-    assert there.has("account", "two")
-    meet(here, there)
-    assert not there.has("account", "two")
-    assert here.value("user", "bob", "email") == "captured@only"
-    assert here.states() == there.states()
-
-
-@pytest.mark.rule("ENGINE 7")
-@pytest.mark.parametrize("rules", [("Park", "Adopt"), ("Rename", "Adopt"), ("Rename", "Park"), ("Adopt", "Rename")])
-def test_policies_that_differ_never_split_the_state(make_region, rules: tuple[str, str]) -> None:
-    here, there = regions_under(make_region, *rules)
-    two_accounts_of_one_name(here, there)
-    meet(here, there)
-    assert here.states() == there.states()
-    if "Adopt" in rules:  # binds everywhere
-        assert list(names(here)) == list(names(there)) == ["one"]
-    for region in (here, there):
-        region.store.set_rules(default_rules(unique_clash="Rename"))
-    meet(here, there)
-    assert here.states() == there.states()
-    assert here.content() == there.content()
-    assert here.store.parked() == there.store.parked() == []
 
 
 @pytest.mark.rule("ENGINE 10")
@@ -367,13 +206,3 @@ def test_two_populated_regions_with_a_thousand_equal_names_are_peered(make_regio
     assert len(users) == MANY // 5
     assert all(account_of(here, user) in found for user in users)
     assert {(of, state) for _, of, state in clashes(here)[:50]} == {(rule, "Closed")}
-
-
-def test_what_an_adopted_row_was_is_found_by_its_old_key(make_region) -> None:
-    here, there = regions_under(make_region, "Adopt", "Adopt")
-    two_accounts_of_one_name(here, there)
-    meet(here, there)
-    assert {row.key for row in here.store.read_rows([RowKey("account", "two"), RowKey("account", "one")]).rows} == {
-        "one",
-        "two",
-    }

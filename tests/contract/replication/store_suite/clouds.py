@@ -32,6 +32,7 @@ class Cloud(Protocol):
     def add_domain(self, key: str, *, name: str | None = None, parent: str | None = None) -> None: ...
     def add_account(self, key: str, *, name: str | None = None, domain: str | None = None) -> None: ...
     def add_user(self, key: str, *, account: str, name: str | None = None, api_key: str | None = None) -> None: ...
+    def add_event(self, key: str, *, account: str, user: str, start: Any = None) -> None: ...
     def update(self, entity: str, key: str, **columns: Any) -> None: ...
     def erase(self, entity: str, key: str) -> None: ...
     def value(self, entity: str, key: str, column: str) -> Any: ...
@@ -72,6 +73,9 @@ class MariaDBCloud(Region):
                 raise
             self.writer = self.server.admin_connection(self.schemas.business)
             return super().sql(statement, values)
+
+    def add_event(self, key: str, *, account: str, user: str, start: Any = None, **more: Any) -> None:
+        super().add_event(key, account=account, user=user, start=start or 0, **more)
 
     def update(self, entity: str, key: str, **columns: Any) -> None:
         values = [self._local(entity, name, value) for name, value in columns.items()]
@@ -166,7 +170,7 @@ class MemoryCloud(memory_region.Cloud):
         return {
             (row.entity, row.key): dict(columns)
             for row, columns in self.server.database.business.items()
-            if columns["removed"] is None and not row.key.startswith("well-known")
+            if row.entity in PEOPLE and columns["removed"] is None and not row.key.startswith("well-known")
         }
 
     def close(self) -> None:
