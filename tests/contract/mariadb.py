@@ -9,7 +9,6 @@ import itertools
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -19,6 +18,8 @@ from pathlib import Path
 import pymysql
 import pymysql.cursors
 import pytest
+
+from contract.ports import free_port
 
 ADMIN_USER = "root"
 ADMIN_PASSWORD = "contract-admin"
@@ -59,7 +60,7 @@ class MariaDBServer:
     ) -> None:
         self.directory, self.options = directory, options
         self._environment = {**os.environ, **(environment or {})}
-        self.port = _free_port()
+        self.port = free_port()
         self._process: subprocess.Popen[bytes] | None = None
         self._numbers = itertools.count(1)
 
@@ -202,9 +203,3 @@ def _path(program: str) -> str:
 
 def _program(name: str, arguments: list[str]) -> None:
     subprocess.run([_path(name), *arguments], check=True, capture_output=True, timeout=START_TIMEOUT_S)
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])

@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import os
-import socket
 import subprocess
 import sys
 import time
@@ -19,6 +18,7 @@ from contract.agent.certificates import FLEET_UID, Authority, mount
 from contract.agent.databases import DATABASE_KEY, Database
 from contract.agent.management import RegionList
 from contract.mariadb import MariaDBServer
+from contract.ports import free_port
 from memory_region import Cloud, MemoryRegion, Server
 from region_operator import naming
 from region_operator.api.agent import (
@@ -319,9 +319,3 @@ async def eventually(look, *, within_s: float = 30.0, step_s: float = 0.01):
                 return last
         await asyncio.sleep(step_s)
     raise AssertionError(f"did not happen within {within_s} s; last seen: {last!r}")
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])

@@ -8,7 +8,8 @@ import uuid
 
 import pytest
 
-from contract.agent.regions import Pair, eventually, free_port
+from contract.agent.regions import Pair, eventually
+from contract.ports import free_port
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 

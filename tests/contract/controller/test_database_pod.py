@@ -5,7 +5,6 @@ Nothing but the paths of the manifest is changed; the programs run as the Pod's 
 
 import os
 import shutil
-import socket
 import ssl
 import subprocess
 import time
@@ -17,6 +16,7 @@ from pathlib import Path
 import pymysql
 import pytest
 
+from contract.ports import free_port
 from region_operator.controller import certificates
 from region_operator.controller.plan import database, mycnf
 from region_operator.controller.plan.certificates import database_request
@@ -76,8 +76,7 @@ class Pod:
 def pod(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pod]:
     if shutil.which("mariadbd") is None:
         pytest.skip("mariadbd is not installed")
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
+    port = free_port()
     root = Path(tmp_path_factory.mktemp("pod"))
     inputs = database.DatabaseInputs(Workload("x"), "1Gi", None, mycnf.my_cnf({"sql_mode": "STRICT_TRANS_TABLES"}))
     spec = database.stateful_set(SITE, inputs)["spec"]["template"]["spec"]

@@ -3,7 +3,6 @@
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -12,6 +11,7 @@ import pytest
 import requests
 
 from contract.management.test_authentication import signed
+from contract.ports import free_port
 from region_operator.settings import DatabaseSettings
 
 
@@ -35,18 +35,11 @@ def started(env: dict[str, str]) -> "subprocess.Popen[str]":
     return subprocess.Popen(program, env=env, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
 
 
-def free_ports() -> tuple[int, int]:
-    with socket.socket() as first, socket.socket() as second:
-        first.bind(("127.0.0.1", 0))
-        second.bind(("127.0.0.1", 0))
-        return first.getsockname()[1], second.getsockname()[1]
-
-
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_it_serves_until_it_is_told_to_stop_and_logs_json_without_secrets(
     database: DatabaseSettings, number: signal.Signals
 ) -> None:
-    api, health = free_ports()
+    api, health = free_port(), free_port()
     process = started(environment(database, MANAGER_LISTEN_PORT=str(api), MANAGER_HEALTH_PORT=str(health)))
     try:
         await_ready(f"http://127.0.0.1:{health}/readyz", process)
