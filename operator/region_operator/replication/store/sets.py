@@ -35,17 +35,8 @@ def lock_keys(session: Session, table: Table, keys: Collection[str]) -> dict[str
 
 def lock_parents(session: Session, table: Table, ids: Collection[int]) -> set[int]:
     """Keep rows that are about to be referred to from going; those that a writer holds are left out."""
-    found: set[int] = set()
-    for piece in chunks(sorted(ids)):
-        found |= {
-            int(row[0])
-            for row in session.select(
-                f"SELECT {table.local_id} FROM {table.sql} WHERE {table.local_id} IN ({marks(piece)}) "
-                "LOCK IN SHARE MODE SKIP LOCKED",
-                piece,
-            )
-        }
-    return found
+    head = f"SELECT {table.local_id} FROM {table.sql} WHERE {table.local_id}"
+    return _those(session, head, ids, "LOCK IN SHARE MODE SKIP LOCKED")
 
 
 def presentable(session: Session, layout: Layout, table: Table, ids: Collection[int]) -> set[int]:
@@ -57,17 +48,8 @@ def presentable(session: Session, layout: Layout, table: Table, ids: Collection[
         named = f"{_parent_key(layout, field, number)} IS NOT NULL"
         absent = f"t.{quote_identifier(field.name)} IS NULL"
         conditions.append(f"({named} OR {absent})" if field.columns[0].nullable else named)
-    found: set[int] = set()
-    for piece in chunks(sorted(ids)):
-        found |= {
-            int(row[0])
-            for row in session.select(
-                f"SELECT t.{table.local_id} FROM {table.sql} t{parents_sql(layout, table)} "
-                f"WHERE t.{table.local_id} IN ({marks(piece)}) AND {' AND '.join(conditions)}",
-                piece,
-            )
-        }
-    return found
+    head = f"SELECT t.{table.local_id} FROM {table.sql} t{parents_sql(layout, table)} WHERE t.{table.local_id}"
+    return _those(session, head, ids, f"AND {' AND '.join(conditions)}")
 
 
 def read_values(session: Session, layout: Layout, table: Table, keys: Collection[str]) -> dict[str, dict[str, Value]]:
@@ -166,15 +148,18 @@ def namesakes(session: Session, layout: Layout, table: Table, ids: Collection[in
         if unique.indexed:
             continue
         condition = same_name_sql(layout, table, unique)
-        for piece in chunks(sorted(ids)):
-            found |= {
-                int(row[0])
-                for row in session.select(
-                    f"SELECT STRAIGHT_JOIN DISTINCT t.{table.local_id} FROM {table.sql} t {condition} "
-                    f"WHERE t.{table.local_id} IN ({marks(piece)})",
-                    piece,
-                )
-            }
+        head = (
+            f"SELECT STRAIGHT_JOIN DISTINCT t.{table.local_id} FROM {table.sql} t {condition} WHERE t.{table.local_id}"
+        )
+        found |= _those(session, head, ids)
+    return found
+
+
+def _those(session: Session, head: str, ids: Collection[int], tail: str = "") -> set[int]:
+    """The first column of what ``head IN (ids) tail`` finds."""
+    found: set[int] = set()
+    for piece in chunks(sorted(ids)):
+        found |= {int(row[0]) for row in session.select(f"{head} IN ({marks(piece)}) {tail}", piece)}
     return found
 
 
