@@ -114,6 +114,8 @@ def test_the_admins_credentials_stay_in_their_region(region: Region) -> None:
 def test_the_owner_of_the_triggers_is_locked(region: Region) -> None:
     with pytest.raises(pymysql.OperationalError):
         region.server.connection("region_sync_definer", "").close()
+    locked = "SELECT JSON_VALUE(priv, '$.account_locked') FROM mysql.global_priv WHERE user = 'region_sync_definer'"
+    assert region.sql(locked) == [("1",)]
 
 
 @pytest.mark.rule("ENGINE 17")

@@ -66,6 +66,8 @@ def test_triggers_and_listing_of_an_earlier_version_are_replaced_and_right_ones_
     before = region.sql(made, [sync])
     region.prepare()
     assert region.sql(made, [sync]) == before
+    region.sql(f"DROP TRIGGER {sync}_user_update")
+    assert [finding.reason for finding in region.store.look_for_drift()] == ["TriggersMissing"]
 
 
 def test_rows_that_come_while_nobody_captures_get_a_version_when_prepared_again(region: Region) -> None:

@@ -106,15 +106,15 @@ def _install(
     _first_rows(session, whole, region_id=region_id, mint=mint, fresh=previous is None)
     # Triggers on a table that has lost a column would stop the cloud's writers.
     for statement in capture.removal(plain, [catalog[name].table for name in sorted(compatible.held)]):
-        _retrying(session, statement)
+        retrying(session, statement)
     other_parents = _present(session, whole, capture.foreign_parents(whole))
     users.grant(session, users.definer_statements(whole, other_parents=other_parents, name=definer))
     wanted = capture.triggers(whole, other_parents=other_parents)
     owner = users.definer(definer)
     for trigger in capture.missing(session, whole, wanted, definer=owner):
-        _retrying(session, trigger.ddl(whole.business, definer=owner))
+        retrying(session, trigger.ddl(whole.business, definer=owner))
     for statement in capture.outdated(session, whole, wanted, definer=owner):
-        _retrying(session, statement)
+        retrying(session, statement)
     made = genesis.run(session, whole)
     if previous is not None:
         upgrade.run(session, whole, before=previous)
@@ -181,7 +181,7 @@ def uninstall(admin: Address, *, catalog: Mapping[str, Entity] = CATALOG, drop_s
         plain = layout(catalog.values(), business_schema=admin.business_schema, sync_schema=admin.sync_schema)
         tables = [table.entity.table for table in plain.tables.values()]
         for statement in capture.removal(plain, [*tables, *capture.foreign_parents(plain)]):
-            _retrying(session, statement)
+            retrying(session, statement)
         if drop_schema:
             session.execute(f"DROP TABLE IF EXISTS {plain.business}.{schema.WITNESS_TABLE}")
             session.execute(f"DROP DATABASE IF EXISTS {plain.sync}")
@@ -223,7 +223,7 @@ def _present(session: Session, whole: Layout, tables: Iterable[str]) -> list[str
     return sorted(set(tables) & {str(row[0]) for row in found})
 
 
-def _retrying(session: Session, ddl: str, attempts: int = 30) -> None:
+def retrying(session: Session, ddl: str, attempts: int = 30) -> None:
     """Run trigger DDL with a short wait for its lock: queued behind one open transaction it stalls every writer."""
     session.execute("SET SESSION lock_wait_timeout = 1")
     for attempt in range(1, attempts + 1):

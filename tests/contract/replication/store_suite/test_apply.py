@@ -201,15 +201,16 @@ def test_a_taken_unique_value_fetches_the_row_that_had_it_before_it_is_a_clash(t
 @pytest.mark.rule("ENGINE 24")
 def test_domains_of_one_name_removed_in_the_same_second_are_both_removed(two: tuple[Cloud, Cloud]) -> None:
     here, there = two
-    for cloud, key in ((here, "d1"), (there, "d2")):
+    for cloud, key, second in ((here, "d1", 0), (there, "d2", 1)):
         cloud.add_domain(key, name="sales")
-        cloud.update("domain", key, removed="2026-03-03 00:00:00", state="Inactive")
+        cloud.update("domain", key, removed=f"2026-03-03 00:00:0{second}", state="Inactive")
     here.add_domain("d3", name="other")
     settle(here, there)
     here.update("domain", "d3", name="sales")
     settle(here, there)
     here.update("domain", "d3", removed="2026-03-03 00:00:01")
     settle(here, there)
+    assert there.value("domain", "d3", "removed") == "2026-03-03 00:00:02"
     assert there.store.parked() == []
     assert here.states() == there.states()
 

@@ -5,7 +5,7 @@ import pytest
 from contract.replication.regions import pull, settle
 from contract.replication.store_suite.clouds import Cloud
 from region_operator.replication.feed import FeedRequest, RowKey
-from region_operator.replication.model.lag import START, Seen
+from region_operator.replication.model.lag import START, Incarnation, Seen
 
 
 @pytest.mark.rule("ENGINE 21")
@@ -114,8 +114,10 @@ def test_a_peer_that_has_lost_what_it_sent_gets_it_back(two: tuple[Cloud, Cloud]
     pull(there, here)
     request = FeedRequest(peer=here.id, after=START, peer_history=here.store.history())
     assert "acme" not in {row.key for row in there.read(request).rows}
-    forgotten = FeedRequest(peer=here.id, after=START, peer_history=())
-    assert "acme" in {row.key for row in there.read(forgotten).rows}
+    (present,) = here.store.history()
+    for history in ((), (Incarnation("another", 1),), (present, Incarnation("begun before it", present.first_lsn))):
+        forgotten = FeedRequest(peer=here.id, after=START, peer_history=history)
+        assert "acme" in {row.key for row in there.read(forgotten).rows}
 
 
 def test_lag_is_counted_and_zero_when_idle(two: tuple[Cloud, Cloud]) -> None:
@@ -127,6 +129,17 @@ def test_lag_is_counted_and_zero_when_idle(two: tuple[Cloud, Cloud]) -> None:
     here.add_account("acme")
     here.fold()
     assert here.store.lag(there.id, cursor).pending_changes == 1
+
+
+def test_whatever_folds_tells_that_there_is_something_to_read(cloud: Cloud) -> None:
+    cloud.fold()
+    told: list[None] = []
+    cloud.store.on_fold = lambda: told.append(None)
+    for number, fold in enumerate((cloud.fold, lambda: cloud.store.read_rows([RowKey("account", "a1")]))):
+        cloud.add_account(f"a{number}")
+        fold()
+        fold()
+        assert len(told) == number + 1
 
 
 def test_rows_are_read_by_key_with_their_latest_changes(cloud: Cloud) -> None:
