@@ -6,8 +6,10 @@ of fleets. It may be trusted because the suite in ``tests/contract/replication/s
     database   what a server holds, as values: a transaction works on a copy, so an old value is a backup
     business   rows of the cloud and the people (or management servers) that write them, captured as triggers do
     applying   one transaction: fold, merge, show, park
-    showing    makes merged rows visible: parents first, circles broken, names waited for
-    records    conflicts and parked rows, for people
+    adopting   rows of one name that became one
+    showing    makes merged rows visible: parents first, names waited for; ``circles`` are broken
+    records    conflicts and parked rows, for people; ``namesakes`` are shown to them
+    retrying   parked rows tried again, clashes settled
     region     the port
 """
 

@@ -3,20 +3,20 @@
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import replace
 
+from memory_region import lane, namesakes
 from memory_region.adopting import Adoptions, adopters
-from memory_region.business import holder
+from memory_region.circles import is_below_itself
 from memory_region.context import Context, Merged, Outcome
-from memory_region.database import NOWHERE, Database, Origin
+from memory_region.database import Database, Origin
 from memory_region.folding import Row, folded
 from memory_region.intake import Item
 from memory_region.records import CYCLE, UNIQUE_CLASH, Conflicts, ParkedRows
-from memory_region.showing import Showing, is_below_itself
-from region_operator.errors import InvalidInput, Refused
-from region_operator.replication.feed import CURSOR_MOVED, FeedPage, RowKey
+from memory_region.showing import Showing
+from region_operator.errors import InvalidInput
+from region_operator.replication.feed import RowKey
 from region_operator.replication.model import (
     ConflictKind,
     FieldConflict,
-    Incarnation,
     MergeRefused,
     RowState,
     Value,
@@ -118,7 +118,7 @@ class Application:
             known = self._draft.versions.get(item.row)
             local = known.state if known is not None else None
             if item.remote is not None and proves_more(item.remote, local, actor=self._actor):
-                begin_incarnation(self._draft, self._context, restored=True)
+                lane.begin_incarnation(self._draft, self._context, restored=True)
                 self.outcome.restored = True
                 return
 
@@ -223,7 +223,9 @@ class Application:
             elif known.complete:  # other rules may have chosen another value
                 self._record_conflicts(row, one.state)
         self._park(changed)
-        self.outcome.opened_conflicts += self._check_names(set(changed))
+        self.outcome.opened_conflicts += namesakes.check(
+            self._draft, self._context.catalog, self._conflicts, written=self._folded, changed=set(changed)
+        )
         return self.outcome
 
     def _put(self, row: RowKey, state: RowState, origin: Origin | None) -> None:
@@ -275,60 +277,6 @@ class Application:
         outcome.woken = [
             one for one in waiting if one.row not in outcome.parked or outcome.parked[one.row].waits_for in came
         ]
-
-    def _check_names(self, changed: set[RowKey]) -> int:
-        """Look at rows that people wrote, and at open clashes that changed rows take part in."""
-        open_ = {
-            record.row: record.other
-            for record in self._draft.conflicts.values()
-            if record.kind == UNIQUE_CLASH and record.state == "Open" and record.other is not None
-        }
-        involved = {row for row in self._folded if self._context.catalog[row.entity].unique}
-        involved |= {row for row, other in open_.items() if row in changed or other in changed}
-        opened = 0
-        for row in sorted(involved & self._draft.business.keys(), key=lambda row: (row.entity, row.key)):
-            partner = self._namesake(row)
-            if partner is not None:
-                open_.setdefault(row, partner)
-                if open_.get(partner) != row:
-                    opened += self._conflicts.record_clash(row, partner)
-            elif row in open_ and not self._parked.reasons([row]):
-                self._conflicts.close([row], kind=UNIQUE_CLASH)
-        return opened
-
-    def _namesake(self, row: RowKey) -> RowKey | None:
-        entity, columns = self._context.catalog[row.entity], self._draft.business[row]
-        if entity.removed is not None and columns[entity.removed] is not None:
-            return None
-        holders = (
-            holder(self._draft, entity, unique, columns=columns, own=row.key)
-            for unique in entity.unique
-            if not unique.indexed
-        )
-        partner = next((key for key in holders if key is not None), None)
-        return RowKey(row.entity, partner) if partner is not None else None
-
-
-def begin_incarnation(draft: Database, context: Context, *, restored: bool) -> None:
-    """Begin a new incarnation at the next number."""
-    name = f"{context.mint():016x}"
-    draft.history = (*draft.history, Incarnation(name, draft.last_lsn + 1))
-    if restored:
-        draft.history_intact = "Restored"
-    context.server.running = name
-
-
-def check_cursor(draft: Database, page: FeedPage) -> None:
-    """Raise Refused (``CursorMoved``) unless the link stands where its page was asked for."""
-    present = draft.cursors.get(page.source, NOWHERE)[0]
-    if page.asked is not None and present != page.asked:
-        raise Refused(reason=CURSOR_MOVED, message=f"the link stood at {page.asked} and stands at {present} now")
-
-
-def move_cursor(draft: Database, page: FeedPage) -> None:
-    """The page is applied: the link stands at its end."""
-    seen = page.seen_after(draft.cursors.get(page.source, NOWHERE)[2])
-    draft.cursors[page.source] = (page.next, tuple(page.history), seen)
 
 
 def _join(local: RowState | None, remote: RowState | None) -> RowState | None:

@@ -5,7 +5,7 @@ from dataclasses import replace
 from functools import partial
 from typing import TypeVar
 
-from memory_region import applying, feeding, intake
+from memory_region import feeding, intake, lane
 from memory_region.applying import Application
 from memory_region.context import Context, Outcome
 from memory_region.database import NOWHERE, Database, Server
@@ -217,9 +217,9 @@ class MemoryRegion(People, Retrying):
             if draft.fencing_token != self._token:
                 raise Conflict("another agent has taken this region's database")
             if draft.last_lsn < self._last_lsn:
-                applying.begin_incarnation(draft, self._context(), restored=True)
+                lane.begin_incarnation(draft, self._context(), restored=True)
             elif not draft.history or self.server.running != draft.history[-1].name:
-                applying.begin_incarnation(draft, self._context(), restored=False)
+                lane.begin_incarnation(draft, self._context(), restored=False)
             result = work(draft)
         self._last_lsn = draft.last_lsn
         return result
@@ -259,10 +259,10 @@ class MemoryRegion(People, Retrying):
         return self._write(lambda draft: self._application(draft).run(items, {}, again=again))
 
     def _apply_part(self, draft: Database, *, part: FeedPage) -> Outcome:
-        applying.check_cursor(draft, part)
+        lane.check_cursor(draft, part)
         items, refused = intake.take_in(part.rows, self.server.catalog, draft.left_out)
         outcome = self._application(draft, source=part.source, incarnation=part.incarnation).run(items, refused)
-        applying.move_cursor(draft, part)
+        lane.move_cursor(draft, part)
         return outcome
 
     def _apply_fetched(self, draft: Database, *, fetched: FetchedRows) -> Outcome:
@@ -274,7 +274,7 @@ class MemoryRegion(People, Retrying):
 
     def _note_loss(self, draft: Database, *, lost_now: bool) -> None:
         if lost_now:
-            applying.begin_incarnation(draft, self._context(), restored=True)
+            lane.begin_incarnation(draft, self._context(), restored=True)
         draft.history_intact = "Restored"
 
 

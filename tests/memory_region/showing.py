@@ -5,36 +5,23 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from memory_region.business import holder
+from memory_region.circles import Circles, Target
 from memory_region.database import Columns, Database
 from memory_region.records import Conflicts
 from region_operator.replication.catalog import Entity, Unique
 from region_operator.replication.feed import RowKey
 from region_operator.replication.model import (
-    Edge,
     EntityRuleSet,
     Projection,
     RowState,
     Scalar,
-    break_cycles,
     project,
     rows_parents_first,
 )
-from region_operator.replication.model.rules import winner
 from region_operator.replication.store.parked import CLASH, CYCLE, DEFERRED, PARTNER, Reason
 from region_operator.replication.store.settling import Clash, effective
 
 _SHIFTS = 10
-
-
-@dataclass
-class Target:
-    """A row to be made visible; ``parent_override`` breaks a circle, ``insert_dead``: a child needs the row."""
-
-    row: RowKey
-    state: RowState
-    projection: Projection
-    insert_dead: bool = False
-    parent_override: str | None = None
 
 
 @dataclass
@@ -101,59 +88,18 @@ class Showing:
             self._give_up(entity, [target for target in targets if target not in left], failed)
             targets = left
 
-    # Circles
-
     def _break_cycles(self, entity: Entity, targets: list[Target]) -> list[Target]:
-        if entity.tree is None:
-            return []
-        moving = [target for target in targets if self._is_moving(entity, target)]
-        closes = len(moving) > 1 or any(self._comes_below_itself(entity, target) for target in moving)
-        if not closes and not any(is_below_itself(self._draft, entity, target.row) for target in targets):
-            return []
-        root = next(row.key for row in entity.well_known if row.match.get(entity.tree.parent, "") is None)
-        known = {target.row.key: target for target in targets}
-        edges = self._edges(entity, known, root=root)
-        moved = break_cycles(edges, root=root)
-        for key, parent in moved.items():
-            target, waits = known[key], RowKey(entity.name, str(known[key].projection.values[entity.tree.parent]))
-            target.parent_override = parent
+        """Give rows that would close a circle another parent; returns rows of the circle that have to move too."""
+        moved = Circles(self._draft, self._rules, self._state_of).find(entity, targets)
+        for target in moved:
+            assert entity.tree is not None
+            waits = RowKey(entity.name, str(target.projection.values[entity.tree.parent]))
             self._targets.setdefault(target.row, target)
             if target not in targets:
                 self.shown.moved_along[target.row] = target.state
             self.shown.opened_conflicts += self._conflicts.record_cycle(target.row, waits)
             self.shown.parked[target.row] = Reason(CYCLE, f"would be below itself under {waits.key}", waits)
-        return [known[key] for key in moved if known[key] not in targets]
-
-    def _is_moving(self, entity: Entity, target: Target) -> bool:
-        assert entity.tree is not None
-        current = self._draft.business.get(target.row)
-        parent = target.projection.values.get(entity.tree.parent)
-        return current is not None and parent not in (None, current[entity.tree.parent])
-
-    def _comes_below_itself(self, entity: Entity, target: Target) -> bool:
-        assert entity.tree is not None
-        return _is_above(self._draft, entity, target.row.key, of=target.projection.values.get(entity.tree.parent))
-
-    def _edges(self, entity: Entity, known: dict[str, Target], *, root: str) -> dict[str, Edge]:
-        """The edges of ``known`` rows and of all above them, which are added to it."""
-        assert entity.tree is not None
-        rules = self._rules[entity.name]
-        edges: dict[str, Edge] = {}
-        todo = list(known)
-        while todo:
-            key = todo.pop()
-            row = RowKey(entity.name, key)
-            state = known[key].state if key in known else self._state_of(row)
-            if key in edges or key == root or state is None:
-                continue
-            if key not in known:
-                known[key] = Target(row, state, project(state, rules=rules))
-            register = known[key].state.registers[entity.tree.parent]
-            edge = Edge.of(register, shown=winner(register, rule=rules.fields[entity.tree.parent], rules=rules).dot)
-            edges[key] = edge
-            if edge.parent is not None:
-                todo.append(edge.parent)
-        return edges
+        return [target for target in moved if target not in targets]
 
     # One row
 
@@ -290,27 +236,6 @@ class Showing:
 
     def _is_unknown(self, row: RowKey) -> bool:
         return row not in self._targets and self._state_of(row) is None
-
-
-def is_below_itself(content: Database, entity: Entity, row: RowKey) -> bool:
-    """True for a row of a tree that people have moved into a circle."""
-    columns = content.business.get(row)
-    if entity.tree is None or columns is None:
-        return False
-    return _is_above(content, entity, row.key, of=columns[entity.tree.parent])
-
-
-def _is_above(content: Database, entity: Entity, key: str, *, of: object) -> bool:
-    """Tell whether the row is met on the way from the one of key ``of`` to the root."""
-    assert entity.tree is not None
-    seen: set[str] = set()
-    while isinstance(of, str) and of not in seen:
-        if of == key:
-            return True
-        seen.add(of)
-        row = content.business.get(RowKey(entity.name, of))
-        of = row[entity.tree.parent] if row is not None else None
-    return False
 
 
 def _taken(entity: Entity, unique: Unique, partner: str) -> Reason:

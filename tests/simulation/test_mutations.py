@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 
 import pytest
 
-from memory_region import adopting, applying, feeding, showing
+from memory_region import adopting, applying, circles, feeding, lane, showing
 from memory_region.database import Database, Server
 from region_operator.replication import link
 from region_operator.replication.agent.region import LocalRegion
@@ -29,7 +29,7 @@ class CursorFirst(Traced):
     """Moves its cursor in a transaction of its own, before the data."""
 
     def apply(self, source: int, page: FeedPage) -> ApplyOutcome:
-        self._write(lambda draft: applying.move_cursor(draft, page))
+        self._write(lambda draft: lane.move_cursor(draft, page))
         return super().apply(source, replace(page, asked=None))
 
 
@@ -101,7 +101,7 @@ def leave_circles(patch: Patch) -> None:
     def none(edges: Mapping[str, Edge], *, root: str) -> dict[str, str]:
         return {}
 
-    patch.setattr(showing, "break_cycles", none)
+    patch.setattr(circles, "break_cycles", none)
 
 
 def tell_no_history(patch: Patch) -> None:

@@ -8,16 +8,14 @@ from typing import Final
 
 from region_operator.replication.catalog.entity import (
     Cascade,
-    Column,
     Entity,
-    Field,
-    Kind,
     RowFilter,
     Tree,
     Unique,
     WellKnown,
 )
 from region_operator.replication.catalog.events import EVENT
+from region_operator.replication.catalog.fields import Column, Field, Kind
 from region_operator.replication.catalog.identities import (
     ACCOUNT,
     ACCOUNT_DETAIL,

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from region_operator.replication.catalog.entity import Column, Field
+from region_operator.replication.catalog.fields import Column, Field
 from region_operator.replication.model.rules import Rule
 
 

@@ -14,7 +14,8 @@ encrypted with the database key, which all regions of a fleet share.
 from typing import Final
 
 from region_operator.replication.catalog.columns import REMOVED, created, number, reference, state, text
-from region_operator.replication.catalog.entity import Cascade, Column, Entity, Field, Tree, Unique, WellKnown
+from region_operator.replication.catalog.entity import Cascade, Entity, Tree, Unique, WellKnown
+from region_operator.replication.catalog.fields import Column, Field
 from region_operator.replication.model.rules import Rule
 
 ROOT_DOMAIN: Final = "well-known:domain:ROOT"

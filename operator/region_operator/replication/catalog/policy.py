@@ -10,7 +10,8 @@ from collections.abc import Iterable
 
 from region_operator.api.agent import EntityRules, Rules
 from region_operator.errors import InvalidInput
-from region_operator.replication.catalog.entity import Entity, Field
+from region_operator.replication.catalog.entity import Entity
+from region_operator.replication.catalog.fields import Field
 from region_operator.replication.model.rules import DeleteRule, EntityRuleSet, FieldRule, Rule, UniqueClash
 
 

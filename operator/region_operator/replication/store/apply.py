@@ -10,11 +10,10 @@ from dataclasses import replace
 from region_operator.errors import InvalidInput
 from region_operator.replication.feed import RowKey
 from region_operator.replication.model import origin
-from region_operator.replication.model.identity import absorb
 from region_operator.replication.model.merge import MergeRefused, merge, proves_more
 from region_operator.replication.model.projection import ConflictKind, FieldConflict, Projection, project
 from region_operator.replication.model.state import RowState
-from region_operator.replication.store import clashes, conflicts, fold, incarnations, parked, rows, versions
+from region_operator.replication.store import adopting, clashes, conflicts, fold, incarnations, parked, rows, versions
 from region_operator.replication.store.aliases import Aliases
 from region_operator.replication.store.connections import Session
 from region_operator.replication.store.context import Context, Merged, Outcome
@@ -59,7 +58,7 @@ class Application:
         """Apply rows; ``again`` also shows those that have not changed."""
         self._outcome.parked.update(refused)
         moved = self._moved_meanwhile(items)
-        keys = list(dict.fromkeys([*self._with_adopters(items), *moved]))
+        keys = list(dict.fromkeys([*adopting.with_adopters(self._aliases, items), *moved]))
         self._was = parked.reasons(self._session, self._layout, keys)
         locked = self._lock(keys, wait=wait, items=items)
         reuse = Reuse(self._session, self._context, items)
@@ -67,7 +66,7 @@ class Application:
             self._merge(item, locked, reuse, again=again)
         for row in moved & locked.folded.keys():
             self._merged[row] = self._as_merged(locked.folded[row], changed=True)
-        self._absorb(locked)
+        adopting.absorb(self._session, self._context, self._outcome, merged=self._merged, locked=locked)
         Showing(self._session, self._context, self._outcome, was=self._was).show(self._merged, locked)
         self._finish(locked)
         return self._outcome
@@ -94,7 +93,7 @@ class Application:
             )
         state = write(state, self._actor)
         self._merged[row] = self._as_merged(state, changed=True)
-        self._absorb(locked)
+        adopting.absorb(self._session, self._context, self._outcome, merged=self._merged, locked=locked)
         Showing(self._session, self._context, self._outcome, was=self._was).show(self._merged, locked)
         self._finish(locked)
         return self._outcome
@@ -175,45 +174,7 @@ class Application:
         return reuse.reason(item, local)
 
     def _as_merged(self, state: RowState, *, changed: bool, origin: Origin | None = None) -> Merged:
-        return Merged(state, project(state, rules=self._context.rules[state.entity]), changed, origin)
-
-    # Aliases
-
-    def _with_adopters(self, items: Collection[Item]) -> list[RowKey]:
-        """The rows to lock: those that arrive, and those that adopted some of them."""
-        keys = dict.fromkeys(item.row for item in items)
-        known = self._aliases.known(keys)
-        known |= {i.row: i.remote.alias.key for i in items if i.remote is not None and i.remote.alias is not None}
-        for row, adopter in known.items():
-            keys |= dict.fromkeys(self._aliases.way(row, adopter))
-        return list(keys)
-
-    def _absorb(self, locked: Locked) -> None:
-        """Join what was written to aliases into the rows that adopted them."""
-        todo = [row for row, merged in self._merged.items() if merged.state.alias is not None]
-        for row in todo:  # grows along chains of aliases
-            alias = self._merged[row].state
-            assert alias.alias is not None
-            adopter = RowKey(row.entity, alias.alias.key)
-            if self._aliases.note(row, adopter.key):
-                conflicts.record_adoption(self._session, self._layout, row, adopter, source=self._context.source)
-            known = self._merged.get(adopter)
-            state = known.state if known is not None else locked.state(self._layout, adopter)
-            if state is None or adopter in locked.busy:
-                message = f"{adopter.key} adopted it and is not here, or is being written"
-                self._outcome.parked[row] = Reason("AdopterMissing", message, adopter)
-                self._outcome.missing += [adopter] if state is None else []
-                continue
-            try:
-                joined = absorb(state, alias)
-            except MergeRefused as error:
-                self._outcome.parked[row] = Reason(error.reason, str(error))
-                continue
-            changed = joined != state or adopter in locked.folded or (known is not None and known.changed)
-            origin = known.origin if known is not None and joined == state else None
-            self._merged[adopter] = self._as_merged(joined, changed=changed, origin=origin)
-            if joined.alias is not None and adopter not in todo:
-                todo.append(adopter)
+        return self._context.as_merged(state, changed=changed, origin=origin)
 
     def _is_purged(self, row: RowKey, locked: Locked) -> bool:
         """True for a row of an append-only entity that was visible and is gone."""

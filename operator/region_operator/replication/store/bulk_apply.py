@@ -19,9 +19,10 @@ from region_operator.replication.model.origin import MOST_WRITES_AT_ONCE
 from region_operator.replication.model.shapes import GENESIS_EXCEPTIONS, GENESIS_LENGTH, KEY_EXCEPTIONS, Shape
 from region_operator.replication.store import bulk_tables, incarnations, parked, sets
 from region_operator.replication.store.bulk_tables import BulkTable
-from region_operator.replication.store.connections import DOCUMENT, Session, is_deadlock, is_gone
+from region_operator.replication.store.connections import DOCUMENT, Session
 from region_operator.replication.store.context import Context, Outcome
 from region_operator.replication.store.documents import NUMBER, TEXT, source
+from region_operator.replication.store.faults import is_deadlock, is_gone
 from region_operator.replication.store.layout import Table
 from region_operator.replication.store.rows import marks
 from region_operator.replication.store.schema import KEY_LENGTH

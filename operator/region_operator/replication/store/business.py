@@ -18,7 +18,8 @@ from region_operator.replication.model.projection import Projection
 from region_operator.replication.model.state import Scalar
 from region_operator.replication.store import names, parked, tree
 from region_operator.replication.store.aliases import Aliases
-from region_operator.replication.store.connections import Session, is_deadlock, is_duplicate, is_gone, is_lock_error
+from region_operator.replication.store.connections import Session
+from region_operator.replication.store.faults import is_deadlock, is_duplicate, is_gone, is_lock_error
 from region_operator.replication.store.layout import Layout, Table
 from region_operator.replication.store.parked import Reason
 from region_operator.replication.store.rows import BusinessRow, local_ids

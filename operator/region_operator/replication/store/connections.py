@@ -13,12 +13,13 @@ from pathlib import Path
 from typing import Any, Final, Literal, TypeVar
 
 import pymysql
-from pymysql.constants import ER, FIELD_TYPE
+from pymysql.constants import FIELD_TYPE
 from pymysql.converters import conversions
 from pymysql.cursors import Cursor as Statement
 
 from region_operator import naming
 from region_operator.errors import Unavailable
+from region_operator.replication.store.faults import is_deadlock, is_denied, is_gone, is_lock_error
 
 Row = tuple[Any, ...]
 Result = TypeVar("Result")
@@ -34,9 +35,6 @@ _SESSION: Final = (
     "SET SESSION sql_mode = 'STRICT_ALL_TABLES,ERROR_FOR_DIVISION_BY_ZERO,NO_ENGINE_SUBSTITUTION',"
     " time_zone = '+00:00', innodb_lock_wait_timeout = 1, lock_wait_timeout = 5"
 )
-_LOCK_ERRORS: Final = frozenset({ER.LOCK_DEADLOCK, ER.LOCK_WAIT_TIMEOUT})
-_GONE: Final = frozenset({2003, 2006, 2013, 2014, ER.SERVER_SHUTDOWN, ER.CON_COUNT_ERROR, 1927})
-_DENIED: Final = frozenset({ER.ACCESS_DENIED_ERROR, ER.DBACCESS_DENIED_ERROR, 4151, 1698})
 _AS_TEXT: Final = (
     FIELD_TYPE.DATETIME,
     FIELD_TYPE.TIMESTAMP,
@@ -172,31 +170,10 @@ def translated(address: Address) -> Iterator[None]:
     except ssl.SSLError as error:
         raise Unavailable(reason="TLSFailed", message=f"TLS with {address.host}:{address.port}: {error}") from error
     except (pymysql.OperationalError, pymysql.InternalError, pymysql.InterfaceError, OSError) as error:
-        reason = "ConnectionRefused" if is_gone(error) else "AuthFailed" if _is(error, _DENIED) else None
+        reason = "ConnectionRefused" if is_gone(error) else "AuthFailed" if is_denied(error) else None
         if reason is None:
             raise
         raise Unavailable(reason=reason, message=f"database {address.host}:{address.port}: {_text(error)}") from error
-
-
-def is_gone(error: BaseException) -> bool:
-    """Tell whether the connection is of no use any more."""
-    return isinstance(error, (OSError, pymysql.InterfaceError)) or _is(error, _GONE)
-
-
-def is_lock_error(error: BaseException) -> bool:
-    return _is(error, _LOCK_ERRORS)
-
-
-def is_deadlock(error: BaseException) -> bool:
-    return _is(error, {ER.LOCK_DEADLOCK})
-
-
-def is_duplicate(error: BaseException) -> bool:
-    return _is(error, {ER.DUP_ENTRY})
-
-
-def _is(error: BaseException, numbers: "frozenset[int] | set[int]") -> bool:
-    return isinstance(error, pymysql.Error) and bool(error.args) and error.args[0] in numbers
 
 
 def _text(error: BaseException) -> str:

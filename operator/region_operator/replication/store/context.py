@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from region_operator.replication.feed import RowKey
-from region_operator.replication.model.projection import Projection
+from region_operator.replication.model.projection import Projection, project
 from region_operator.replication.model.rules import EntityRuleSet
 from region_operator.replication.model.state import RowState
 from region_operator.replication.store.incarnations import Mint, Tenure
@@ -27,6 +27,9 @@ class Context:
     mint: Mint
     source: int = 0
     incarnation: str = ""
+
+    def as_merged(self, state: RowState, *, changed: bool, origin: Origin | None = None) -> "Merged":
+        return Merged(state, project(state, rules=self.rules[state.entity]), changed, origin)
 
 
 @dataclass

@@ -14,7 +14,8 @@ from region_operator.replication.model.projection import is_alive
 from region_operator.replication.model.rules import EntityRuleSet
 from region_operator.replication.model.state import RowState, Value, local_write
 from region_operator.replication.store import rekeying, rows, versions
-from region_operator.replication.store.connections import Readers, Session, is_lock_error
+from region_operator.replication.store.connections import Readers, Session
+from region_operator.replication.store.faults import is_lock_error
 from region_operator.replication.store.layout import Layout
 from region_operator.replication.store.rows import BusinessRow, by_entity, chunks, marks
 from region_operator.replication.store.versions import NewVersion, Version

@@ -18,8 +18,9 @@ from region_operator.replication.model.origin import MOST_WRITES_AT_ONCE
 from region_operator.replication.model.plain import Plain
 from region_operator.replication.model.state import Scalar
 from region_operator.replication.store import fold, incarnations, parked, reuse, rows, sets, versions
-from region_operator.replication.store.connections import Session, is_deadlock, is_gone, is_lock_error
+from region_operator.replication.store.connections import Session
 from region_operator.replication.store.context import Context, Outcome
+from region_operator.replication.store.faults import is_deadlock, is_gone, is_lock_error
 from region_operator.replication.store.layout import Table
 from region_operator.replication.store.schema import KEY_LENGTH
 from region_operator.replication.store.versions import Origin, VersionText

@@ -93,7 +93,7 @@ class Showing:
         return version.state(self._layout, None) if version is not None else None
 
     def _as_merged(self, state: RowState) -> Merged:
-        return Merged(state, project(state, rules=self._context.rules[state.entity]), changed=True)
+        return self._context.as_merged(state, changed=True)
 
     def _show_entity(self, entity: str, targets: list[Target]) -> None:
         """Write rows; what fails for a name is tried again when the others have moved."""
