@@ -1,5 +1,6 @@
 """What becomes of rows that arrive: joined, shown, or parked with a reason."""
 
+import contextlib
 from dataclasses import replace
 
 import pytest
@@ -7,6 +8,7 @@ import pytest
 from contract.replication.regions import Region, pull
 from region_operator.replication.feed import FeedPage, FeedRequest
 from region_operator.replication.model.lag import START
+from region_operator.replication.store.connections import connect
 
 
 def first_page(source: Region, **more: int) -> FeedPage:
@@ -25,6 +27,13 @@ def test_what_is_applied_is_not_captured_as_a_change_of_this_region(two: tuple[R
     pull(there, here)
     assert there.sync_sql("SELECT COUNT(*) FROM dirty") == [(0,)]
     assert there.states()[("account", "acme")] == here.states()[("account", "acme")]
+
+
+@pytest.mark.rule("ENGINE 22")
+def test_no_session_of_ours_waits_longer_than_a_second_for_a_row(region: Region) -> None:
+    """In a deadlock with a large transaction of ours the management server would be the victim."""
+    with contextlib.closing(connect(region.agent)) as session:
+        assert session.one("SELECT @@innodb_lock_wait_timeout, @@tx_isolation") == (1, "READ-COMMITTED")
 
 
 def test_the_cursor_commits_with_the_data(two: tuple[Region, Region], monkeypatch: pytest.MonkeyPatch) -> None:

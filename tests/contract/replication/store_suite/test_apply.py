@@ -180,6 +180,26 @@ def test_unique_values_swap_between_rows(two: tuple[Cloud, Cloud]) -> None:
     assert there.store.parked() == []
 
 
+@pytest.mark.rule("ENGINE 23")
+def test_a_row_that_arrives_never_becomes_a_change_of_the_one_that_has_its_unique_value(
+    two: tuple[Cloud, Cloud],
+) -> None:
+    here, there = two
+    for cloud, key in ((here, "jane"), (there, "john")):
+        cloud.add_account(f"of-{key}")
+        cloud.add_user(key, account=f"of-{key}", api_key="the same")
+    for row in (RowKey("account", "of-john"), RowKey("user", "john")):  # alone, and by the set
+        here.store.apply_rows(there.id, there.store.read_rows([row]))
+    pull(here, there)
+    assert here.content()["user", "jane"]["username"] == "jane"
+    assert not here.has("user", "john")
+    assert [parked.row.key for parked in here.store.parked()] == ["john"]
+    there.update("user", "john", api_key="another")
+    pull(here, there)
+    assert here.has("user", "john")
+    assert here.content()["user", "jane"]["api_key"] == "the same"
+
+
 @pytest.mark.rule("ENGINE 24")
 def test_a_taken_unique_value_fetches_the_row_that_had_it_before_it_is_a_clash(two: tuple[Cloud, Cloud]) -> None:
     here, there = two
