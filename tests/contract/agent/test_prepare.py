@@ -126,8 +126,8 @@ def test_the_program_ends_with_a_status_and_a_last_line_that_say_why(database: D
         "PYTHONPATH": os.pathsep.join(sys.path),
     }
 
-    def run(**changes: str) -> tuple[int, str, str]:
-        command = [sys.executable, "-m", "region_operator", "agent", "prepare"]
+    def run(program: str = "prepare", **changes: str) -> tuple[int, str, str]:
+        command = [sys.executable, "-m", "region_operator", "agent", program]
         done = subprocess.run(command, env={**environment, **changes}, capture_output=True, text=True, timeout=60)
         return done.returncode, done.stdout.splitlines()[-1], done.stdout + done.stderr
 
@@ -136,6 +136,11 @@ def test_the_program_ends_with_a_status_and_a_last_line_that_say_why(database: D
     status, line, everything = run(PREPARE_REGION_ID="8")
     assert (status, line.startswith("prepare: DatabaseOfAnotherRegion:")) == (2, True)
     assert "agent-password" not in everything
+    count = "SELECT COUNT(*) FROM information_schema.triggers WHERE trigger_schema = %s"
+    assert database.run(count, database.schemas.business) != [(0,)]
+    status, line, _ = run("uncapture")
+    assert (status, line.startswith("uncapture: Uncaptured: triggers are off")) == (0, True)
+    assert database.run(count, database.schemas.business) == [(0,)]
     del environment["PREPARE_REGION_ID"]
     status, line, _ = run()
     assert (status, line.startswith("prepare: InvalidEnvironment:")) == (2, True)

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from region_operator.errors import Unavailable
+from region_operator.errors import Refused, Unavailable
 from region_operator.replication.agent import prepare
 
 
@@ -48,6 +48,10 @@ def test_the_last_line_and_the_termination_message_say_the_reason(
     message_file = tmp_path / "termination-log"
     message_file.touch()
     monkeypatch.setattr(prepare, "TERMINATION_LOG", message_file)
-    assert prepare._end(2, "ColumnMissing", "table x\nhas no column y") == 2
+
+    def work() -> str:
+        raise Refused(reason="ColumnMissing", message="table x\nhas no column y")
+
+    assert prepare.ended("prepare", work, done="Prepared") == 2
     assert message_file.read_text() == "ColumnMissing: table x has no column y"
     assert capsys.readouterr().out == "prepare: ColumnMissing: table x has no column y\n"

@@ -37,19 +37,30 @@ LOOK_INTERVAL_S = 0.5
 
 def main(_: argparse.Namespace) -> int:
     json_logs.configure(program="prepare")
+    return ended("prepare", lambda: run(PrepareSettings(), DatabaseSettings()), done="Prepared")
+
+
+def ended(program: str, work: Callable[[], str], *, done: str) -> int:
+    """Do the work of a Job and say how it ended; returns the exit status."""
+    status = EDIT_NEEDED
     try:
-        settings, database = PrepareSettings(), DatabaseSettings()
-        message = run(settings, database)
+        status, reason, message = DONE, done, work()
     except ValidationError as error:
-        return _end(EDIT_NEEDED, "InvalidEnvironment", str(error))
+        reason, message = "InvalidEnvironment", str(error)
     except (InvalidInput, Refused) as error:
-        return _end(EDIT_NEEDED, error.reason, str(error))
+        reason, message = error.reason, str(error)
     except Unavailable as error:
-        return _end(FAILED, error.reason, str(error))
+        status, reason, message = FAILED, error.reason, str(error)
     except Exception as error:
-        log.exception("defect while preparing")
-        return _end(FAILED, "Defect", f"{type(error).__name__}; the log of the Pod has the traceback")
-    return _end(DONE, "Prepared", message)
+        log.exception("defect")
+        told = f"{type(error).__name__}; the log of the Pod has the traceback"
+        status, reason, message = FAILED, "Defect", told
+    line = " ".join(f"{reason}: {message}".split())[:MESSAGE_LIMIT]
+    with contextlib.suppress(OSError):
+        if TERMINATION_LOG.exists():
+            TERMINATION_LOG.write_text(line)
+    print(f"{program}: {line}", flush=True)  # noqa: T201 - what a person sees in the log of the Job
+    return status
 
 
 def run(settings: PrepareSettings, database: DatabaseSettings) -> str:
@@ -164,12 +175,3 @@ def _set_user(session: Session, directory: Path, *, admin: Address) -> str:
         )
     users.create_user(session, name=name, password=password)
     return name
-
-
-def _end(status: int, reason: str, message: str) -> int:
-    line = " ".join(f"{reason}: {message}".split())[:MESSAGE_LIMIT]
-    with contextlib.suppress(OSError):
-        if TERMINATION_LOG.exists():
-            TERMINATION_LOG.write_text(line)
-    print(f"prepare: {line}", flush=True)  # noqa: T201 - what a person sees in the log of the Job
-    return status
