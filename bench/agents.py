@@ -28,8 +28,8 @@ from region_operator.replication.agent.region import RegionFacts
 from region_operator.replication.agent.registrar import Proof
 from region_operator.replication.agent.registration import wanted
 from region_operator.replication.agent.status import Facts, agent_status
-from region_operator.replication.feed import StoreStatus
 from region_operator.replication.model.lag import Incarnation
+from region_operator.replication.records import StoreStatus
 
 NAME = "load-{:04d}"
 DATABASE_KEY_FINGERPRINT = "sha256:" + "0" * 64

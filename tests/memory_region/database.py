@@ -9,8 +9,9 @@ from typing import Literal
 
 from region_operator.errors import Unavailable
 from region_operator.replication.catalog import CATALOG, Column, Entity, Field
-from region_operator.replication.feed import ConflictRecord, RowKey, StoredConfiguration
+from region_operator.replication.feed import RowKey
 from region_operator.replication.model import START, Cursor, History, RowState, Scalar, Seen, encode, final_key, genesis
+from region_operator.replication.records import ConflictRecord, StoredConfiguration
 
 Columns = Mapping[str, Scalar]
 NOWHERE: tuple[Cursor, History, Seen] = (START, (), Seen())

@@ -10,8 +10,9 @@ from memory_region.context import Outcome
 from memory_region.database import Database, Parked, Server
 from memory_region.records import ParkedRows, counts
 from region_operator.errors import InvalidInput
-from region_operator.replication.feed import ConflictRecord, Counts, ParkedKey, ParkedRow, RowKey
+from region_operator.replication.feed import RowKey
 from region_operator.replication.model import EntityRuleSet, RowState
+from region_operator.replication.records import ConflictRecord, Counts, ParkedKey, ParkedRow
 from region_operator.replication.store import decisions
 
 Result = TypeVar("Result")

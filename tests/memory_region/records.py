@@ -7,16 +7,9 @@ from dataclasses import dataclass, field, replace
 from memory_region.database import Database, Parked
 from region_operator.errors import Refused
 from region_operator.replication.catalog import Entity
-from region_operator.replication.feed import (
-    PARKING_FULL,
-    ConflictRecord,
-    ConflictValue,
-    Counts,
-    ParkedKey,
-    ParkedRow,
-    RowKey,
-)
+from region_operator.replication.feed import PARKING_FULL, RowKey
 from region_operator.replication.model import FieldConflict, Pair, Projection, RowState, UniqueClash, Value, region_of
+from region_operator.replication.records import ConflictRecord, ConflictValue, Counts, ParkedKey, ParkedRow
 from region_operator.replication.store.conflicts import dot_text
 from region_operator.replication.store.parked import (
     CLASH,

@@ -14,19 +14,9 @@ from memory_region.people import People
 from memory_region.records import ParkedRows, check_room
 from memory_region.retrying import Retrying
 from region_operator.errors import Conflict, Refused
-from region_operator.replication.feed import (
-    ApplyOutcome,
-    EntityFinding,
-    FeedPage,
-    FeedRequest,
-    FetchedRows,
-    FoldOutcome,
-    Lag,
-    RowKey,
-    StoredConfiguration,
-    StoreStatus,
-)
+from region_operator.replication.feed import ApplyOutcome, FeedPage, FeedRequest, FetchedRows, FoldOutcome, Lag, RowKey
 from region_operator.replication.model import Cursor, EntityRuleSet, History, Seen, UniqueClash
+from region_operator.replication.records import EntityFinding, StoredConfiguration, StoreStatus
 from region_operator.replication.store.parked import VISIBLE, Parking
 
 PIECE = 200

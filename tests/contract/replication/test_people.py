@@ -6,7 +6,8 @@ import pytest
 
 from contract.replication.regions import Region, pull, settle
 from region_operator.errors import InvalidInput, Refused
-from region_operator.replication.feed import ConflictRecord, FeedRequest, RowKey
+from region_operator.replication.feed import FeedRequest, RowKey
+from region_operator.replication.records import ConflictRecord
 from region_operator.replication.store.parked import Parking
 
 JANE = RowKey("user", "jane")

@@ -11,7 +11,8 @@ from region_operator.replication.agent.bell import Bell
 from region_operator.replication.agent.keeper import built_in_rules
 from region_operator.replication.agent.region import LocalRegion, fold_pause_s
 from region_operator.replication.agent.status import Facts, agent_status
-from region_operator.replication.feed import Counts, EntityFinding, RowKey, StoreStatus
+from region_operator.replication.feed import RowKey
+from region_operator.replication.records import Counts, EntityFinding, StoreStatus
 
 HELD = EntityFinding("template", "TableMissing", "table vm_template is missing")
 AWAY = Unavailable(reason="ProbeTimeout", message="away")

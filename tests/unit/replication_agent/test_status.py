@@ -6,7 +6,7 @@ from region_operator.api.agent import LinkStatus
 from region_operator.replication.agent import health
 from region_operator.replication.agent.region import RegionFacts
 from region_operator.replication.agent.status import Facts, agent_status
-from region_operator.replication.feed import EntityFinding, StoreStatus
+from region_operator.replication.records import EntityFinding, StoreStatus
 
 LINK = LinkStatus(peering_uid="p1", peer_id=2, state="Streaming", reason="Connected", since="2026-01-01T00:00:00Z")
 

@@ -10,8 +10,8 @@ from region_operator.replication.agent.bell import Bell
 from region_operator.replication.agent.configuration import Held, Rejected, accept
 from region_operator.replication.agent.region import LocalRegion
 from region_operator.replication.catalog import CATALOG, rule_sets
-from region_operator.replication.feed import StoredConfiguration
 from region_operator.replication.model.rules import EntityRuleSet
+from region_operator.replication.records import StoredConfiguration
 
 log = logging.getLogger(__name__)
 

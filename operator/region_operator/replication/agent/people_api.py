@@ -26,11 +26,12 @@ from region_operator.api.review import (
     RowsDecision,
 )
 from region_operator.errors import InvalidInput, Refused, Unavailable
-from region_operator.replication import feed
+from region_operator.replication import records
 from region_operator.replication.agent.control_api import for_operators
 from region_operator.replication.agent.listener import refusal
 from region_operator.replication.agent.region import LocalRegion
-from region_operator.replication.feed import ParkedKey, RowKey
+from region_operator.replication.feed import RowKey
+from region_operator.replication.records import ParkedKey
 
 log = logging.getLogger(__name__)
 
@@ -201,7 +202,7 @@ def _place(token: str | None) -> ParkedKey | None:
         ) from error
 
 
-def _conflict(record: feed.ConflictRecord) -> Conflict:
+def _conflict(record: records.ConflictRecord) -> Conflict:
     return Conflict.model_validate(
         {
             "id": record.id,
@@ -221,7 +222,7 @@ def _conflict(record: feed.ConflictRecord) -> Conflict:
     )
 
 
-def _parked(row: feed.ParkedRow) -> ParkedRow:
+def _parked(row: records.ParkedRow) -> ParkedRow:
     return ParkedRow.model_validate(
         {
             "row": _name(row.row),

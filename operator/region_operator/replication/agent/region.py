@@ -14,20 +14,10 @@ from region_operator.api.agent import Link
 from region_operator.errors import Conflict, Unavailable
 from region_operator.replication import peer_protocol
 from region_operator.replication.agent.bell import Bell
-from region_operator.replication.feed import (
-    ApplyOutcome,
-    Counts,
-    EntityFinding,
-    FeedPage,
-    FeedRequest,
-    FetchedRows,
-    FoldOutcome,
-    RowKey,
-    StoredConfiguration,
-    StoreStatus,
-)
+from region_operator.replication.feed import ApplyOutcome, FeedPage, FeedRequest, FetchedRows, FoldOutcome, RowKey
 from region_operator.replication.model.lag import Cursor, History, Seen
 from region_operator.replication.model.rules import EntityRuleSet
+from region_operator.replication.records import Counts, EntityFinding, StoredConfiguration, StoreStatus
 from region_operator.replication.store.people import People
 from region_operator.replication.store.region_store import Parking, RegionStore
 

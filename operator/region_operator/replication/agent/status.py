@@ -16,7 +16,7 @@ from region_operator.api.agent import (
 from region_operator.replication.agent.configuration import Held
 from region_operator.replication.agent.region import RegionFacts
 from region_operator.replication.agent.registrar import Proof
-from region_operator.replication.feed import Counts
+from region_operator.replication.records import Counts
 
 _RUNNING_FIGURES = frozenset(
     {"contactAgeMs", "badAgeMs", "goodAgeMs", "lagMs", "pendingChanges", "rttMs", "cursor", "copyProgress"}

@@ -10,7 +10,7 @@ from typing import Final
 
 from region_operator.naming import quote_identifier
 from region_operator.replication.catalog import Entity
-from region_operator.replication.feed import EntityFinding
+from region_operator.replication.records import EntityFinding
 from region_operator.replication.store import schema
 from region_operator.replication.store.connections import Session
 from region_operator.replication.store.layout import Layout, Table

@@ -3,8 +3,9 @@
 import json
 
 from region_operator.errors import Refused
-from region_operator.replication.feed import CURSOR_MOVED, FeedPage, StoredConfiguration
+from region_operator.replication.feed import CURSOR_MOVED, FeedPage
 from region_operator.replication.model.lag import START, Cursor, History, Incarnation, Seen
+from region_operator.replication.records import StoredConfiguration
 from region_operator.replication.store.connections import Session
 from region_operator.replication.store.layout import Layout
 

@@ -8,11 +8,12 @@ from typing import Any
 
 from region_operator.errors import InvalidInput
 from region_operator.replication.catalog import Entity
-from region_operator.replication.feed import ConflictRecord, ConflictValue, RowKey
+from region_operator.replication.feed import RowKey
 from region_operator.replication.model.projection import FieldConflict, Projection
 from region_operator.replication.model.rules import UniqueClash
 from region_operator.replication.model.state import Pair, RowState, Value
 from region_operator.replication.model.vectors import Dot, VersionVector, region_of
+from region_operator.replication.records import ConflictRecord, ConflictValue
 from region_operator.replication.store.connections import Row, Session
 from region_operator.replication.store.layout import Layout
 from region_operator.replication.store.rows import marks

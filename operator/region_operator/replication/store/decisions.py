@@ -1,10 +1,10 @@
 """What people decide about a conflict: which of its values. Pure."""
 
 from region_operator.errors import InvalidInput, Refused
-from region_operator.replication.feed import ConflictRecord
 from region_operator.replication.model.projection import ConflictKind, is_alive, project
 from region_operator.replication.model.rules import EntityRuleSet
 from region_operator.replication.model.state import DELETED_FIELD, RowState, local_write
+from region_operator.replication.records import ConflictRecord
 from region_operator.replication.store.conflicts import dot_text
 
 _REMEDIES = {

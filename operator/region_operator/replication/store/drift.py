@@ -12,7 +12,7 @@ from typing import Any, Final
 import pymysql
 from pymysql.constants import ER
 
-from region_operator.replication.feed import EntityFinding
+from region_operator.replication.records import EntityFinding
 from region_operator.replication.store import capture, compatibility
 from region_operator.replication.store.connections import Session
 from region_operator.replication.store.layout import Layout, Table

@@ -12,7 +12,7 @@ from region_operator import naming
 from region_operator.errors import InvalidInput
 from region_operator.naming import quote_identifier
 from region_operator.replication.catalog import CATALOG, Entity
-from region_operator.replication.feed import EntityFinding
+from region_operator.replication.records import EntityFinding
 from region_operator.replication.store import (
     capture,
     compatibility,

@@ -6,7 +6,8 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from region_operator.errors import Refused
-from region_operator.replication.feed import PARKING_FULL, Counts, ParkedKey, ParkedRow, RowKey
+from region_operator.replication.feed import PARKING_FULL, RowKey
+from region_operator.replication.records import Counts, ParkedKey, ParkedRow
 from region_operator.replication.store.connections import Row, Session
 from region_operator.replication.store.layout import Layout
 from region_operator.replication.store.rows import by_entity, chunks, marks

@@ -7,8 +7,9 @@ from collections.abc import Callable, Collection
 from functools import partial
 
 from region_operator.errors import InvalidInput
-from region_operator.replication.feed import ConflictRecord, Counts, ParkedKey, ParkedRow, RowKey
+from region_operator.replication.feed import RowKey
 from region_operator.replication.model.state import RowState
+from region_operator.replication.records import ConflictRecord, Counts, ParkedKey, ParkedRow
 from region_operator.replication.store import configuration, conflicts, decisions, incarnations, parked
 from region_operator.replication.store.connections import Readers, Session
 from region_operator.replication.store.context import Outcome

@@ -7,20 +7,10 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 
 from region_operator.replication.catalog import CATALOG, Entity
-from region_operator.replication.feed import (
-    ApplyOutcome,
-    EntityFinding,
-    FeedPage,
-    FeedRequest,
-    FetchedRows,
-    FoldOutcome,
-    Lag,
-    RowKey,
-    StoredConfiguration,
-    StoreStatus,
-)
+from region_operator.replication.feed import ApplyOutcome, FeedPage, FeedRequest, FetchedRows, FoldOutcome, Lag, RowKey
 from region_operator.replication.model.lag import Cursor, History, Seen
 from region_operator.replication.model.rules import EntityRuleSet, UniqueClash
+from region_operator.replication.records import EntityFinding, StoredConfiguration, StoreStatus
 from region_operator.replication.store import (
     compatibility,
     configuration,
