@@ -66,7 +66,7 @@ THEMES: dict[str, dict[str, float]] = {
     "deletions": {"remove": 15, "revive": 10, "change": 15, "cut": 20, "heal": 2},
     "moves": {"move": 200, "create": 10, "cut": 100, "heal": 2},
     "names": {"swap_names": 15, "swap_keys": 15, "create": 20, "cut": 10},
-    "restores": {"backup": 5, "restore": 25, "change": 30},
+    "restores": {"backup": 5, "restore": 40, "change": 50},
     "policies": {"rules_change": 60, "create": 30, "contest": 20, "change": 20, "move": 10, "cut": 20, "heal": 4},
     "events": {"event": 40, "purge": 20, "rules_change": 10, "restore": 5},
     "crashes": {"kill": 15, "kill_in_commit": 30, "restart_database": 10},

@@ -14,7 +14,7 @@ from simulation import histories, verdict
 from simulation.fleet import Fleet
 from simulation.plans import THEMES, drawn
 
-BATCH = 130
+BATCH = 110
 BATCHES = 10
 
 
