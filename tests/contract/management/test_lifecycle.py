@@ -110,7 +110,7 @@ def await_blocked(replica: Replica) -> None:
     while time.monotonic() < deadline:
         if replica.rows("SELECT trx_id FROM information_schema.innodb_trx WHERE trx_state = 'LOCK WAIT'"):
             return
-        time.sleep(0.02)
+        time.sleep(0.2)  # the server looks anew only if that table was not read for a tenth of a second
     raise AssertionError("the request never came to the lock")
 
 

@@ -2,13 +2,22 @@
 
 import itertools
 from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from contract.mariadb import MariaDBServer
+from contract.conftest import temporary_directory
+from contract.mariadb import MariaDBServer, running_server
 from contract.replication.regions import Region, default_rules
 from region_operator.replication.catalog import CATALOG, Entity
+
+
+@pytest.fixture
+def mariadb(installed_data: Path) -> Iterator[MariaDBServer]:
+    """A server of the test's own: the triggers and grants of every region weigh on all of its neighbours."""
+    with temporary_directory() as directory, running_server(directory, installed=installed_data) as server:
+        yield server
 
 
 @pytest.fixture
