@@ -1,13 +1,13 @@
 """The operator under measurement: from its chart, its calls counted by the API server, its process by itself."""
 
 import json
-import re
 import subprocess
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import flows
 from devcluster import toolchain
 from devcluster.cluster import Cluster
 from devcluster.images import Images
@@ -15,15 +15,11 @@ from devcluster.images import Images
 NAMESPACE = "region-operator"
 CHART = Path(__file__).parents[1] / "charts/region-operator"
 FIRST_PORT = 30000  # the operator's NetworkPolicy lets it out to node ports
-_WRITES = ["create", "update", "patch", "delete", "deletecollection"]
-_FLOWS = {  # the first that fits counts a request
-    "lease": {"verbs": ["*"], "apiGroups": ["coordination.k8s.io"]},
-    "writes": {"verbs": _WRITES, "apiGroups": ["*"]},
-    "reads": {"verbs": ["get", "list", "watch"], "apiGroups": ["*"]},
+_FLOWS = {
+    "lease": flows.rule("coordination.k8s.io", "*", verbs=["*"]),
+    "writes": flows.rule("*", "*"),
+    "reads": flows.rule("*", "*", verbs=["get", "list", "watch"]),
 }
-_DISPATCHED = re.compile(
-    r'^apiserver_flowcontrol_dispatched_requests_total\{flow_schema="measure-(\w+)"[^}]*\} (\S+)', re.MULTILINE
-)
 
 
 @dataclass(frozen=True)
@@ -42,14 +38,13 @@ class MeasuredOperator:
 
     def __init__(self, cluster: Cluster, images: Images) -> None:
         self._cluster, self._images = cluster, images
+        self._flows = flows.Flows(cluster.kubectl, account="region-operator", namespace=NAMESPACE, rules=_FLOWS)
 
     def install(self, fleets: Sequence[str]) -> None:
         """Install it with rights in ``fleets``, and have the API server count its requests apart from all others."""
         for fleet in fleets:
             self._cluster.kubectl("create", "namespace", fleet)
-        self._cluster.kubectl(
-            "apply", "-f", "-", stdin=json.dumps({"kind": "List", "apiVersion": "v1", "items": _schemas()})
-        )
+        self._flows.install()
         repository, _, tag = self._images.operator.rpartition(":")
         values = {
             "image": {"repository": repository, "tag": tag},
@@ -72,9 +67,7 @@ class MeasuredOperator:
 
     def read(self) -> Reading:
         """All counters now."""
-        calls = {name: 0 for name in _FLOWS}
-        for name, value in _DISPATCHED.findall(self._cluster.kubectl("get", "--raw", "/metrics")):
-            calls[name] += int(float(value))
+        calls = self._flows.read()
         own = self._own_metrics()
         return Reading(
             reads=calls["reads"],
@@ -93,29 +86,6 @@ class MeasuredOperator:
         )
         lines = (line.rpartition(" ") for line in text.splitlines() if line and not line.startswith("#"))
         return {name: float(value) for name, _, value in lines}
-
-
-def _schemas() -> list[dict[str, object]]:
-    """FlowSchemas that only tell the operator's requests from others; its priority is what it would be without them."""
-    subject = {"kind": "ServiceAccount", "serviceAccount": {"name": "region-operator", "namespace": NAMESPACE}}
-    return [
-        {
-            "apiVersion": "flowcontrol.apiserver.k8s.io/v1",
-            "kind": "FlowSchema",
-            "metadata": {"name": f"measure-{name}"},
-            "spec": {
-                "matchingPrecedence": 100 + place,
-                "priorityLevelConfiguration": {"name": "workload-low"},
-                "rules": [
-                    {
-                        "subjects": [subject],
-                        "resourceRules": [{**rule, "resources": ["*"], "namespaces": ["*"], "clusterScope": True}],
-                    }
-                ],
-            },
-        }
-        for place, (name, rule) in enumerate(_FLOWS.items())
-    ]
 
 
 def start_agents(cluster: Cluster, fleet: str) -> "subprocess.Popen[str]":

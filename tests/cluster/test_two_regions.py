@@ -3,16 +3,18 @@
 One fleet serves all tests of this module, in their order.
 """
 
-import re
 import threading
 import time
 from collections import Counter
 from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from itertools import pairwise
+from typing import Any
 
 import pytest
 
 import clouds
+import flows
 from fleets import Fleet, until
 from region_operator import naming
 
@@ -23,13 +25,15 @@ WEST, EAST = "eu-west", "us-east"
 PEERING = f"{WEST}-{EAST}"
 DETECT_S = 5
 KINDS = "regions.region-operator.io,regionpeerings.region-operator.io,syncpolicies.region-operator.io"
-# What the operator writes: its kinds and the children of Regions. Pods, endpoints and the like have other writers.
-OURS = {"regions", "regionpeerings", "syncpolicies"}
-CHILDREN = {
-    "configmaps", "deployments", "jobs", "networkpolicies", "persistentvolumeclaims", "poddisruptionbudgets", "secrets",
-    "services", "statefulsets", "events",
-}  # fmt: skip
-MUTATING = {"POST", "PUT", "PATCH", "APPLY", "DELETE", "DELETECOLLECTION"}
+NO_NEWS = ("lease", "rights")
+WRITES = {  # of the operator
+    "lease": flows.rule("coordination.k8s.io", "*"),
+    "rights": flows.rule("authorization.k8s.io", "*"),  # it asks which it has
+    "regions": flows.rule(naming.GROUP, "regions/status"),
+    "peerings": flows.rule(naming.GROUP, "regionpeerings/status"),
+    "events": flows.rule("events.k8s.io", "*"),
+    "others": flows.rule("*", "*"),
+}
 
 
 @pytest.fixture(scope="module")
@@ -251,26 +255,23 @@ def test_an_operator_that_was_killed_is_replaced_and_no_condition_changes(fleet,
 # --- a quiet operator -----------------------------------------------------------------------------------------------
 
 
-def writes(fleet):
-    """Mutating calls so far, by verb, resource and subresource, as the API server counts them; Leases left out."""
-    counted = Counter()
-    for labels, value in re.findall(
-        r"^apiserver_request_total\{(.*)\} (\S+)$", fleet("get", "--raw", "/metrics"), re.M
-    ):
-        said = dict(re.findall(r'(\w+)="([^"]*)"', labels))
-        ours = said["resource"] in OURS or (said["resource"] in CHILDREN and not said["subresource"])
-        if said["verb"] in MUTATING and ours:
-            counted[f"{said['verb']} {said['resource']}/{said['subresource']}"] += int(float(value))
-    return counted
+@pytest.fixture(scope="module")
+def written(fleet, operator):
+    """``written()``: mutating calls of the operator so far, by what they were about, as the API server counts them."""
+    counted = flows.Flows(fleet.cluster.kubectl, account="region-operator", namespace=operator.namespace, rules=WRITES)
+    counted.install()
+    until("the API server counts", lambda: counted.read()["lease"])
+    yield lambda: Counter({name: number for name, number in counted.read().items() if name not in NO_NEWS})
+    counted.remove()
 
 
-def quiet(fleet):
+def quiet(fleet, written):
     """Wait until what earlier tests caused has been told."""
     fleet.until_told(PEERING, "InSync", "True", kind="rgp")
-    last = [writes(fleet), time.monotonic()]
+    last = [written(), time.monotonic()]
 
     def rests():
-        now = writes(fleet)
+        now = written()
         if now != last[0]:
             last[:] = [now, time.monotonic()]
         return time.monotonic() - last[1] > 5
@@ -278,60 +279,104 @@ def quiet(fleet):
     until("the operator rests", rests, within_s=90)
 
 
-def window(fleet, seconds):
-    """What was written in that time, and every status of the three kinds that was seen meanwhile, by object."""
-    before, seen, end = writes(fleet), {}, time.monotonic() + seconds
-    while time.monotonic() < end:
+@dataclass
+class Window:
+    """What the operator wrote in some time, and what it changed by that."""
+
+    made: Counter[str]
+    statuses: dict[str, list[Any]]  # of every object of the three kinds, whenever it was another one
+    events: list[str]
+
+    def transitions(self):
+        """The conditions that changed."""
+        conditions = [
+            (owner, [(held["type"], held["status"], held["reason"]) for held in status["conditions"]])
+            for owner, statuses in self.statuses.items()
+            for status in statuses
+        ]
+        return [
+            (owner, set(then) ^ set(now))
+            for (owner, then), (other, now) in pairwise(conditions)
+            if owner == other and then != now
+        ]
+
+    def __str__(self):
+        """For a failure: with the top-level fields of statuses that changed, and to what."""
+        changes = [
+            (owner, {key: now[key] for key in now if now[key] != then.get(key)})
+            for owner, statuses in self.statuses.items()
+            for then, now in pairwise(statuses)
+        ]
+        return f"calls {dict(self.made)}, changes {changes}, Events {self.events}"
+
+
+def window(fleet, written, *, seconds):
+    """What is written in that time; looked at before and after counting, so a counted write is one that was seen."""
+    statuses, known = {}, {uid for uid, _ in told_events(fleet)}
+
+    def look():
         for item in fleet.kubectl.get(KINDS)["items"]:
-            told = seen.setdefault(f"{item['kind']}/{item['metadata']['name']}", [])
-            if not told or told[-1] != item["status"]:
-                told.append(item["status"])
+            seen = statuses.setdefault(f"{item['kind']}/{item['metadata']['name']}", [])
+            if not seen or seen[-1] != item["status"]:
+                seen.append(item["status"])
+
+    look()
+    before, end = written(), time.monotonic() + seconds
+    while time.monotonic() < end:
         time.sleep(1)
-    return writes(fleet) - before, seen
+        look()
+    made = written() - before
+    time.sleep(1)  # a call is counted when it begins
+    look()
+    return Window(made, statuses, [note for uid, note in told_events(fleet) if uid not in known])
+
+
+def told_events(fleet):
+    """The operator's Events: the kubelet and others tell some of the same objects' Pods at any time."""
+    return [
+        (item["metadata"]["uid"], f"{item['reason']} of {item['regarding']['name']}: {item.get('note')}")
+        for item in fleet.kubectl.get("events.events.k8s.io")["items"]
+        if item.get("reportingController") == f"{naming.GROUP}/operator"
+    ]
 
 
 @pytest.mark.rule("OPERATOR 12")
-def test_an_idle_operator_writes_nothing_but_its_lease(fleet, both):
+def test_an_idle_operator_writes_nothing_but_its_lease(fleet, both, written):
     """In one of three windows: figures are told up to 30 s late, and a busy machine may break a link for a moment."""
-    quiet(fleet)
-    made = []
-    while len(made) < 3 and (not made or made[-1][0]):
-        made.append(window(fleet, 30))
-    assert made[-1][0] == Counter(), [(written, changes(seen)) for written, seen in made]
+    quiet(fleet, written)
+    seen = []
+    while len(seen) < 3 and (not seen or seen[-1].made):
+        seen.append(window(fleet, written, seconds=30))
+    assert seen[-1].made == Counter(), [str(one) for one in seen]
 
 
 @pytest.mark.rule("OPERATOR 12")
-def test_under_constant_write_load_a_status_is_written_only_when_a_bucket_changes(fleet, both):
+def test_under_constant_write_load_a_status_is_written_only_when_a_bucket_changes(fleet, both, written):
+    """In the first of three windows without a change of a condition, which is written at once: machines may be busy."""
     west, east = both
     create(west, "busy")
     busy = known(west, "busy")
-    quiet(fleet)
-    with load(west, busy) as done:
-        made, seen = window(fleet, 40)
-    assert len(done) > 40, "too little load to prove anything"
-    assert set(made) <= {"PATCH regionpeerings/status", "PATCH regions/status"}, changes(seen)
-    assert made["PATCH regionpeerings/status"] <= 2, changes(seen)
-    told = [bucketed(status) for status in seen[f"RegionPeering/{PEERING}"]]
-    # One more than was seen: a write at the very edge of the window is counted, and what it changed is not seen.
-    assert made["PATCH regionpeerings/status"] <= 1 + sum(one != other for one, other in pairwise(told)), told
-    connected = [seen[f"Region/{name}"] for name in (WEST, EAST)]
-    flaps = sum(one["peers"] != other["peers"] for told in connected for one, other in pairwise(told))
-    assert made["PATCH regions/status"] <= 1 + flaps, changes(seen)
+    quiet(fleet, written)
+    seen = []
+    while len(seen) < 3 and (not seen or seen[-1].transitions()):
+        with load(west, busy) as done:
+            seen.append(window(fleet, written, seconds=40))
+        assert len(done) > 40, "too little load to prove anything"
+    last = seen[-1]
+    assert not last.transitions(), [str(one) for one in seen]
+    assert set(last.made) <= {"peerings", "regions"}, str(last)
+    assert last.made["peerings"] <= 2, str(last)
+    told = [bucketed(status) for status in last.statuses[f"RegionPeering/{PEERING}"]]
+    assert last.made["peerings"] <= sum(then != now for then, now in pairwise(told)), str(last)
+    connected = [last.statuses[f"Region/{name}"] for name in (WEST, EAST)]
+    flaps = sum(then["peers"] != now["peers"] for told in connected for then, now in pairwise(told))
+    assert last.made["regions"] <= flaps, str(last)
     until("both databases are equal", lambda: not differences(west, east), within_s=30)
 
 
 def bucketed(status):
     """What of a status may change without a condition doing so."""
     return [status["lag"], *((item["state"], item["lag"], item["pendingChanges"]) for item in status["directions"])]
-
-
-def changes(seen):
-    """For a failure: which top-level fields of which statuses changed, and to what."""
-    return [
-        (owner, {key: other[key] for key in other if other[key] != one.get(key)})
-        for owner, told in seen.items()
-        for one, other in pairwise(told)
-    ]
 
 
 @contextmanager
