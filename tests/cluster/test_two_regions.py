@@ -419,11 +419,29 @@ def test_deleting_the_peering_unwires_both_sides_and_keeps_the_accounts(fleet, b
     assert known(east, "only-west") is None
 
 
-def test_a_peering_that_is_made_again_joins_and_brings_what_happened_meanwhile(fleet, both):
+def peering(fleet, **spec):
+    manifests = clouds.example(EXAMPLE, namespaces={clouds.FLEET: fleet.namespace})
+    [found] = [manifest for manifest in manifests if manifest["kind"] == "RegionPeering"]
+    return {**found, "spec": {**found["spec"], **spec}}
+
+
+def test_a_plan_tells_what_joining_again_would_do_and_does_nothing(fleet, both):
     west, east = both
     create(east, "only-east")
-    manifests = clouds.example(EXAMPLE, namespaces={clouds.FLEET: fleet.namespace})
-    fleet.apply(*(manifest for manifest in manifests if manifest["kind"] == "RegionPeering"))
+    fleet.apply(peering(fleet, mode="Plan"))
+    fleet.until_told(PEERING, "Ready", "True", "Planned", kind="rgp")
+    told = fleet.get("rgp", PEERING)["status"]["plan"]
+    assert {(one["source"], one["target"]) for one in told["directions"]} == {(WEST, EAST), (EAST, WEST)}
+    assert all(one["rows"] >= 2 and one["bytes"] > 0 for one in told["directions"]), "an account and its user each way"
+    assert told["uniqueClashes"] == told["concurrent"] == 0
+    assert fleet.told(PEERING, "Wired", kind="rgp") == ("False", "Planned")
+    assert (regions(west), regions(east)) == ({WEST}, {EAST})
+    assert known(east, "only-west") is known(west, "only-east") is None
+
+
+def test_a_peering_that_is_made_again_joins_and_brings_what_happened_meanwhile(fleet, both):
+    west, east = both
+    fleet.apply(peering(fleet))  # without a mode, so it is Active from now on
     until("the news was brought", lambda: known(east, "only-west") and known(west, "only-east"))
     fleet.until_told(PEERING, "Ready", "True", kind="rgp")
     assert regions(west) == regions(east) == {WEST, EAST}
