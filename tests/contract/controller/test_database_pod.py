@@ -140,7 +140,7 @@ def test_what_the_design_relies_on_is_set(pod: Pod) -> None:
             "SELECT @@innodb_flush_log_at_trx_commit, @@sync_binlog, @@tx_isolation, @@character_set_server, "
             "@@log_bin_trust_function_creators, @@sql_mode, @@local_infile"
         )
-        assert cursor.fetchone() == (1, 1, "READ-COMMITTED", "utf8mb4", 1, "STRICT_TRANS_TABLES", 1)
+        assert cursor.fetchone() == (1, 1, "READ-COMMITTED", "utf8mb4", 1, "STRICT_TRANS_TABLES", 0)
 
 
 def test_a_second_start_installs_nothing(pod: Pod) -> None:

@@ -29,7 +29,7 @@ _FIXED: Final[Mapping[str, str]] = {
     "bind_address": "*",
     "port": "3306",
     "skip_name_resolve": "ON",  # accounts are '%', and a reverse look-up would hang a connection on DNS
-    "local_infile": "ON",  # the agent's first copy; only its own user may write what it loads
+    "local_infile": "OFF",  # a server that may ask its clients for files is not needed: nothing here loads any
     "secure_file_priv": "/run/mysqld",  # must exist, else the server does not start; nothing but the socket is in it
     "ssl_ca": f"{TLS_DIRECTORY}/ca.crt",
     "ssl_cert": f"{TLS_DIRECTORY}/tls.crt",
