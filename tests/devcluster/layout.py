@@ -2,6 +2,7 @@
 
 import fcntl
 import json
+import os
 import shutil
 import time
 from collections.abc import Iterator
@@ -98,7 +99,8 @@ class Layout:
     def cgroups(self) -> list[Path]:
         """The cluster's cgroups in every hierarchy, deepest first."""
         roots = [*Path("/sys/fs/cgroup").glob(f"*/{self.cgroup}"), Path("/sys/fs/cgroup") / self.cgroup]
-        found = [path for root in roots if root.is_dir() for path in (root, *root.rglob("*")) if path.is_dir()]
+        # os.walk, because it passes over groups that the kernel removes meanwhile.
+        found = [Path(path) for root in roots for path, _, _ in os.walk(root)]
         return sorted(found, key=lambda path: len(path.parts), reverse=True)
 
 
