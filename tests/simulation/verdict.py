@@ -60,12 +60,14 @@ def parked_rows(contents: Mapping[int, Database]) -> set[RowKey]:
 
 
 def _check_parked(contents: Mapping[int, Database]) -> None:
+    """Nobody waits for a row that is there; one that was restored away is nowhere, and whether it may be comes next."""
+    somewhere = {row for content in contents.values() for row in content.versions}
     for number, content in contents.items():
         waiting = {row for row, _ in content.parked}
         for (row, _), one in content.parked.items():
             if one.reason not in WAITING:
                 raise Violation(f"region {number}: {row} is parked as {one.reason}: {one.message}")
-            behind = one.waits_for is not None and (one.waits_for in waiting)
+            behind = one.waits_for in waiting or one.waits_for not in somewhere
             if one.reason == "MissingReference" and not behind:
                 raise Violation(f"region {number}: {row} waits in vain: {one.message}")
 
