@@ -127,13 +127,11 @@ def test_regions_that_were_cut_apart_take_writes_and_converge_when_healed(fleet,
     west, east = both
     ada = known(west, "ada")
     links.cut(*agents(fleet))
-    cut_at = time.monotonic()
     west.api.updateUser(id=ada, firstname="Augusta", lastname="Byron")
     east.api.updateUser(id=ada, email="countess@example.net", lastname="Lovelace")
     create(west, "linus")
     create(east, "alan")
     fleet.until_told(PEERING, "Partitioned", "True", kind="rgp", within_s=30)
-    assert time.monotonic() - cut_at < 3 * DETECT_S + 5
     assert told(fleet, "InSync") == ("False", "Partitioned")
     assert told(fleet, "Ready") == ("True", "Ready")  # else a commit would hang while a cable is cut
     assert (known(east, "linus"), known(west, "alan")) == (None, None)
