@@ -1,18 +1,20 @@
 """A Region that lives: passes of plan and status over the small world of the planning tests."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Any
 
-from region_operator.api.agent import AgentStatus, ManagementStatus
+from region_operator.api.agent import AgentStatus, LinkStatus, ManagementStatus
 from region_operator.api.conditions import Condition
 from region_operator.api.region import Region
+from region_operator.controller.facts import AgentFacts, PeeringFacts, PlacementFacts, Unknown
 from region_operator.controller.outcome import Failure, Outcome
 from region_operator.controller.plan.steps import RegionPlan
 from region_operator.controller.status.region import region_status
 from unit.controller.plan.regions import region
 from unit.controller.plan.world import NOW, World
 
+LOST = Unknown("ProbeTimeout", "no answer in time")
 HEALTHY = ManagementStatus(reachable=True, version="4.19", regions=[1], own_region_listed=True)
 
 
@@ -87,3 +89,27 @@ class Life:
     def verdict(self, type_: str) -> tuple[str, str]:
         found = self.condition(type_)
         return found.status, found.reason
+
+
+def lost_cluster(life: Life) -> None:
+    place = PlacementFacts(cluster=LOST, same_cluster=False, namespace=LOST)
+    life.world.changes |= {"placement": place, "children": LOST}
+
+
+def silent_agent(life: Life, *, age_s: float, heard: bool = True) -> None:
+    last = life.world.agent if heard else None
+    facts = AgentFacts(endpoint="https://agent:8443", status=LOST, age_s=age_s, last=last)
+    life.world.changes |= {"agent": facts}
+
+
+def with_children(life: Life, **groups: object) -> None:
+    life.world.changes |= {"children": replace(life.world.look().children, **groups)}
+
+
+def link(uid: str, **more: object) -> LinkStatus:
+    said = {"state": "Streaming", "reason": "Connected", "contact_age_ms": 10, "good_age_ms": 9000, **more}
+    return LinkStatus(peering_uid=uid, peer_id=2, since="2026-11-22T00:00:00Z", **said)
+
+
+def peering(uid: str, **more: object) -> PeeringFacts:
+    return PeeringFacts("clouds", f"p-{uid}", uid, 1, ("minimal", "other"), (None, None), **more)

@@ -1,39 +1,21 @@
 """Every condition of a Region, from a Region that lives."""
 
-from dataclasses import replace
-
 import pytest
 
-from region_operator.api.agent import CertificateStatus, Claim, LinkStatus, ManagementStatus
+from region_operator.api.agent import ManagementStatus
 from region_operator.api.reasons import REGION
 from region_operator.controller.facts import (
     AgentFacts,
     Children,
     Invalid,
     NamespaceFacts,
-    PeeringFacts,
     PlacementFacts,
-    PodFacts,
     Unknown,
 )
 from region_operator.controller.outcome import Failure, Outcome
 from region_operator.controller.plan import steps
 from unit.controller.plan.regions import SPECS
-from unit.controller.plan.world import HUB
-from unit.controller.status.regions import HEALTHY, Life
-
-LOST = Unknown("ProbeTimeout", "no answer in time")
-
-
-def lost_cluster(life: Life) -> None:
-    place = PlacementFacts(cluster=LOST, same_cluster=False, namespace=LOST)
-    life.world.changes |= {"placement": place, "children": LOST}
-
-
-def silent_agent(life: Life, *, age_s: float, heard: bool = True) -> None:
-    last = life.world.agent if heard else None
-    facts = AgentFacts(endpoint="https://agent:8443", status=LOST, age_s=age_s, last=last)
-    life.world.changes |= {"agent": facts}
+from unit.controller.status.regions import HEALTHY, LOST, Life, lost_cluster, silent_agent
 
 
 @pytest.mark.parametrize("name", [name for name in SPECS if name != "no-admin"])
@@ -293,103 +275,6 @@ def test_a_step_that_failed_is_told_where_it_belongs(failed, type_, verdict):
         assert "the words of the server" in life.condition(type_).message
 
 
-def with_children(life: Life, **groups: object) -> None:
-    life.world.changes |= {"children": replace(life.world.look().children, **groups)}
-
-
-def test_a_pod_that_cannot_start_says_why():
-    life = Life.ready()
-    children = life.world.look().children
-    pod = PodFacts("minimal-database-0", ready=False, phase="Pending", reason="ImagePullBackOff", message="no such tag")
-    server = replace(children.stateful_sets["minimal-database"], ready_replicas=0, pods=(pod,))
-    with_children(life, stateful_sets={"minimal-database": server})
-
-    life.run(act=False)
-
-    assert life.verdict("DatabaseReady") == ("False", "NotReady")
-    assert "Pod minimal-database-0: ImagePullBackOff no such tag" in life.condition("DatabaseReady").message
-    assert life.verdict("Ready") == ("False", "DatabaseNotReady")
-
-
-def test_servers_that_are_rolled_are_not_ready_until_all_are_of_the_new_template():
-    life = Life.ready()
-    children = life.world.look().children
-    servers = replace(children.deployments["minimal-management"], updated_replicas=1)
-    with_children(life, deployments={**children.deployments, "minimal-management": servers})
-
-    life.run(act=False)
-
-    assert life.verdict("ManagementServerReady") == ("False", "Provisioning")
-    assert life.region.status.management_server.ready_replicas == 2
-
-
-def test_servers_wait_for_their_database():
-    life = Life.of()
-    for _ in range(6):
-        life.run()  # nothing starts
-
-    assert life.verdict("DatabaseReady") == ("False", "Provisioning")
-    assert life.verdict("ManagementServerReady") == ("False", "WaitingForDatabase")
-    assert life.verdict("AgentReady") == ("False", "WaitingForDatabase")
-
-
-def test_a_job_that_failed_says_what_it_said():
-    life = Life.of()
-    for _ in range(6):
-        life.run()
-    life.world.start()
-    life.run()  # the Job is made
-    children = life.world.look().children
-    jobs = {
-        name: replace(job, state="Failed", message="user admin: Access denied") for name, job in children.jobs.items()
-    }
-    assert jobs
-    with_children(life, jobs=jobs)
-
-    life.run(act=False)
-
-    assert life.verdict("DatabaseReady") == ("False", "PrepareFailed")
-    assert "Access denied" in life.condition("DatabaseReady").message
-
-
-def test_a_region_that_serves_stays_ready_while_its_database_is_prepared_anew():
-    life = Life.ready()
-    children = life.world.look().children
-    with_children(life, jobs={name: replace(job, state="Running") for name, job in children.jobs.items()})
-
-    life.run(act=False)
-
-    assert life.verdict("DatabaseReady") == ("True", "Ready")
-    assert life.verdict("Ready") == ("True", "Ready")
-    assert life.verdict("Reconciling") == ("True", "Progressing")
-
-
-def test_a_volume_that_grows_is_not_there_yet():
-    life = Life.ready()
-    children = life.world.look().children
-    name = "data-minimal-database-0"
-    grown = replace(
-        children.volume_claims[name], requested="16Gi", capacity="8Gi", expandable=False, storage_class="ssd"
-    )
-    with_children(life, volume_claims={name: grown})
-
-    life.judge(life.world.look(), steps.RegionPlan(), Outcome())
-
-    assert life.verdict("DatabaseReady") == ("False", "StorageResizing")
-    assert "StorageClass ssd does not let volumes grow" in life.condition("DatabaseReady").message
-    assert life.region.status.database.storage_size == "8Gi"
-
-
-def test_a_volume_does_not_shrink():
-    life = Life.ready()
-    life.edit(database={"managed": {"storage": {"size": "4Gi"}}})
-
-    life.run(act=False)
-
-    assert life.verdict("DatabaseReady") == ("False", "StorageShrinkRefused")
-    assert life.verdict("Reconciling") == ("False", "Waiting")
-
-
 @pytest.mark.parametrize(
     ("message", "reason"),
     [("Access denied for user 'agent_a'", "CredentialsRejected"), ("no route to host", "ConnectionFailed")],
@@ -583,149 +468,3 @@ def test_pausing_changes_no_part_and_ready_waits_for_the_end_of_it():
     life.edit(paused=False)
     life.settle()
     assert life.verdict("Ready") == ("True", "Ready")
-
-
-def peering(uid: str, **more: object) -> PeeringFacts:
-    return PeeringFacts("clouds", f"p-{uid}", uid, 1, ("minimal", "other"), (None, None), **more)
-
-
-def link(uid: str, **more: object) -> LinkStatus:
-    said = {"state": "Streaming", "reason": "Connected", "contact_age_ms": 10, "good_age_ms": 9000, **more}
-    return LinkStatus(peering_uid=uid, peer_id=2, since="2026-11-22T00:00:00Z", **said)
-
-
-def test_links_are_counted_and_those_that_nobody_declares_are_named():
-    life = Life.ready()
-    life.world.changes |= {"peerings": (peering("a"), peering("b"), peering("c", mode="Plan"), peering("d"))}
-    short, long = link("b", state="Broken", bad_age_ms=20_000), link("d", state="Broken", bad_age_ms=31_000)
-    life.agent(links=[link("a"), short, link("c", state="Suspended"), link("stray"), long])
-
-    life.run(act=False)
-
-    peers = life.region.status.peers
-    assert (peers.summary, peers.configured, peers.connected, peers.unmanaged) == ("2/3", 3, 2, ("stray",))
-
-
-def test_what_an_agent_says_too_long_does_not_break_the_status():
-    life = Life.ready()
-    life.agent(
-        version="v" * 9999,
-        api_versions=["v1", *("x" * 999 for _ in range(99))],
-        schema_version=2**40,
-        incarnation="i" * 999,
-        database_version="d" * 999,
-        management=ManagementStatus(reachable=True, own_region_listed=True, version="m" * 999),
-        certificate=CertificateStatus(ca_fingerprints=["f" * 999] * 99),
-        links=[link(f"{number}-" + "u" * 300) for number in range(99)],
-        history_intact="Continuous",
-        claim=Claim(hub=HUB, region="clouds/minimal", epoch=1),
-    )
-
-    life.run(act=False)
-
-    assert len(life.region.status.agent.version) == 256
-    assert len(life.region.status.peers.unmanaged) == 64
-
-
-def test_the_token_of_a_reconcile_that_was_asked_for_is_echoed():
-    life = Life.of(annotations={"region-operator.io/reconcile-requested-at": "t" * 999})
-    life.run()
-    assert life.region.status.last_handled_reconcile_at == "t" * 256
-
-
-def test_the_fields_say_where_everything_is():
-    life = Life.ready()
-    status = life.region.status
-
-    assert status.claim.wire() == {"hub": HUB, "epoch": 1}
-    assert status.database.endpoint == "minimal-database:3306"
-    assert status.database.image == "mariadb:10.11"
-    assert status.database.secret_name == "minimal-database"
-    assert status.management_server.endpoint == "http://minimal-management.clouds.svc:8080/client/"
-    assert (status.management_server.replicas, status.management_server.ready_replicas) == (2, 2)
-    assert status.agent.endpoint == "https://minimal-agent.clouds.svc:8443"
-    assert status.agent.configuration.state == "Applied"
-    kept = {(item.kind, item.name) for item in status.retained}
-    assert ("PersistentVolumeClaim", "data-minimal-database-0") in kept
-    assert ("Secret", "minimal-database") in kept
-    assert not [name for _, name in kept if name.endswith("-tls")]
-
-
-def test_what_is_deleted_with_the_region_is_not_called_retained():
-    life = Life.ready()
-    life.edit(deletionPolicy="Delete")
-    life.settle()
-    assert life.region.status.retained == ()
-
-
-def test_no_password_is_in_any_status():
-    life = Life.of("external-database")
-    life.settle()
-    secret = life.world.data("placement", "external-database-database")
-    for name, value in secret.items():
-        if name.endswith("password"):
-            assert value.decode() not in str(life.region.status.wire())
-
-
-# --- deletion ---------------------------------------------------------------------------------------------------------
-
-
-def deleted(life: Life, *, age_s: float = 5.0) -> None:
-    life.world.deleting = True
-    life.world.changes |= {"deleting_age_s": age_s}
-
-
-def test_a_region_that_is_taken_down_says_so():
-    life = Life.ready()
-    deleted(life)
-
-    life.run()
-    assert life.verdict("Ready") == ("False", "Deleting")
-    assert life.verdict("Reconciling") == ("True", "Deleting")
-    assert life.verdict("DeletionBlocked") == ("False", "NotBlocked")
-    life.run()
-    assert life.verdict("ManagementServerReady") == ("False", "Deleting")
-
-
-@pytest.mark.parametrize(
-    ("peerings", "verdict"),
-    [
-        ((peering("a"),), ("True", "PeeringsExist")),
-        ((peering("a", deleting=True, finalizer=True),), ("True", "PeeringsLeaving")),
-        (LOST, ("Unknown", "NotObserved")),
-    ],
-)
-def test_peerings_hold_a_region(peerings, verdict):
-    life = Life.ready()
-    deleted(life)
-    life.world.changes |= {"peerings": peerings}
-
-    life.run()
-
-    assert life.verdict("DeletionBlocked") == verdict
-
-
-def test_children_that_do_not_go_are_told_after_a_while():
-    life = Life.ready()
-    deleted(life, age_s=61)
-    life.run()
-    assert life.verdict("DeletionBlocked") == ("True", "ChildrenRemain")
-    assert "Deployment/minimal-management" in life.condition("DeletionBlocked").message
-
-
-def test_a_lost_cluster_holds_a_deletion():
-    life = Life.ready("other-cluster")
-    deleted(life)
-    lost_cluster(life)
-
-    life.run()
-
-    assert life.verdict("DeletionBlocked") == ("True", "PlacementUnreachable")
-
-
-def test_a_paused_region_is_not_taken_down():
-    life = Life.ready()
-    life.edit(paused=True)
-    deleted(life)
-    life.run()
-    assert life.verdict("DeletionBlocked") == ("True", "Paused")
