@@ -3,12 +3,13 @@
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import replace
 
-from memory_region.context import Context, Merged, Outcome
+from memory_region.context import Context, Merged
 from memory_region.database import Database
 from memory_region.records import Conflicts
 from region_operator.replication.catalog import Field
 from region_operator.replication.feed import RowKey
 from region_operator.replication.model import MergeRefused, RowState, absorb, local_write, merge
+from region_operator.replication.store.context import Outcome
 from region_operator.replication.store.parked import LOCKED, Reason
 
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 from memory_region import lane, namesakes
 from memory_region.adopting import Adoptions, adopters
 from memory_region.circles import is_below_itself
-from memory_region.context import Context, Merged, Outcome
+from memory_region.context import Context, Merged
 from memory_region.database import Database, Origin
 from memory_region.folding import Row, folded
 from memory_region.intake import Item
@@ -27,6 +27,7 @@ from region_operator.replication.model import (
     proves_more,
 )
 from region_operator.replication.model.origin import unaccepted_region
+from region_operator.replication.store.context import Outcome
 from region_operator.replication.store.parked import CLASH, DEFERRED, ORIGIN, VISIBLE, Reason
 
 

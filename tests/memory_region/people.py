@@ -6,7 +6,6 @@ from functools import partial
 from typing import Any, TypeVar
 
 from memory_region.applying import Application
-from memory_region.context import Outcome
 from memory_region.database import Database, Parked, Server
 from memory_region.records import ParkedRows, counts
 from region_operator.errors import InvalidInput
@@ -14,6 +13,7 @@ from region_operator.replication.feed import RowKey
 from region_operator.replication.model import EntityRuleSet, RowState
 from region_operator.replication.records import ConflictRecord, Counts, ParkedKey, ParkedRow
 from region_operator.replication.store import decisions
+from region_operator.replication.store.context import Outcome
 
 Result = TypeVar("Result")
 

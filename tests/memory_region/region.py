@@ -7,7 +7,7 @@ from typing import TypeVar
 
 from memory_region import feeding, intake, lane
 from memory_region.applying import Application
-from memory_region.context import Context, Outcome
+from memory_region.context import Context
 from memory_region.database import NOWHERE, Database, Server
 from memory_region.intake import Item
 from memory_region.people import People
@@ -17,6 +17,7 @@ from region_operator.errors import Conflict, Refused
 from region_operator.replication.feed import ApplyOutcome, FeedPage, FeedRequest, FetchedRows, FoldOutcome, Lag, RowKey
 from region_operator.replication.model import Cursor, EntityRuleSet, History, Seen, UniqueClash
 from region_operator.replication.records import EntityFinding, StoredConfiguration, StoreStatus
+from region_operator.replication.store.context import Outcome
 from region_operator.replication.store.parked import VISIBLE, Parking
 
 PIECE = 200

@@ -6,13 +6,13 @@ from typing import Any
 
 from memory_region import intake
 from memory_region.applying import Application
-from memory_region.context import Outcome
 from memory_region.database import Database, Server
 from memory_region.intake import Item
 from region_operator.errors import InvalidInput
 from region_operator.replication.feed import FeedRow, RowKey
 from region_operator.replication.model import EntityRuleSet, UniqueClash, adopt, clash_winner
 from region_operator.replication.store import settling
+from region_operator.replication.store.context import Outcome
 from region_operator.replication.store.parked import Waiting
 from region_operator.replication.store.settling import Clash
 

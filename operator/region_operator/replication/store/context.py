@@ -56,6 +56,17 @@ class Outcome:
     clashes: list[Clash] = field(default_factory=list)
     head: int = 0
 
+    def add(self, later: "Outcome") -> None:
+        """Count a later transaction in; a row that it has made visible is not parked any more."""
+        self.changed += later.changed
+        self.missing += later.missing
+        self.opened_conflicts += later.opened_conflicts
+        self.restored = self.restored or later.restored
+        self.parked |= later.parked
+        for row in later.shown:
+            self.parked.pop(row, None)
+            self.missing = [missing for missing in self.missing if missing != row]
+
 
 @dataclass
 class Merged:

@@ -11,7 +11,7 @@ from region_operator.replication.store import configuration, parked, rows
 from region_operator.replication.store.bulk_apply import as_rows
 from region_operator.replication.store.connections import Readers, Session
 from region_operator.replication.store.context import Outcome
-from region_operator.replication.store.writer import Writer, add
+from region_operator.replication.store.writer import Writer
 
 PIECE = 200
 """Rows of one transaction beside live writers (ENGINE 22)."""
@@ -100,8 +100,8 @@ class Pages:
 
     def _collect(self, total: Outcome, work: Callable[[Session], Outcome]) -> None:
         outcome = self._writer.write(work)
-        add(total, outcome)
-        add(total, self._writer.retry(outcome.woken))
+        total.add(outcome)
+        total.add(self._writer.retry(outcome.woken))
 
 
 def _check_source(source: int, claimed: int) -> None:

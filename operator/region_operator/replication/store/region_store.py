@@ -29,7 +29,7 @@ from region_operator.replication.store.join_plan import JoinPlan
 from region_operator.replication.store.pages import PIECE, Pages, as_outcome
 from region_operator.replication.store.parked import Parking
 from region_operator.replication.store.people import People
-from region_operator.replication.store.writer import Writer, add
+from region_operator.replication.store.writer import Writer
 
 __all__ = ["Address", "Parking", "RegionStore"]
 
@@ -158,7 +158,7 @@ class RegionStore(People):
             if row not in one.busy:
                 outcome.busy.discard(row)
             outcome.woken += one.woken
-            add(outcome, one)
+            outcome.add(one)
         self._writer.retry(outcome.woken)
         return FoldOutcome(folded=outcome.changed, busy=len(outcome.busy), more=len(keys) >= limit, head=outcome.head)
 

@@ -127,7 +127,7 @@ class Writer:
             if outcome.shown:  # what was tried in vain before may have waited for just this
                 tried.clear()
             todo += outcome.woken
-            add(total, outcome)
+            total.add(outcome)
             for clash in outcome.clashes:
                 if clash.row in clashing:
                     continue
@@ -135,7 +135,7 @@ class Writer:
                 settled = self._settle(clash)
                 tried -= {(woken.row, woken.source) for woken in settled.woken}  # their name is free now
                 todo += settled.woken
-                add(total, settled)
+                total.add(settled)
         return total
 
     def _settle(self, clash: Clash) -> Outcome:
@@ -202,15 +202,3 @@ class Writer:
     def _present(self) -> Tenure:
         assert self._tenure is not None, "a session of the lane takes the database first"
         return self._tenure
-
-
-def add(total: Outcome, outcome: Outcome) -> None:
-    """Count a later transaction in; a row that it has made visible is not parked any more."""
-    total.changed += outcome.changed
-    total.missing += outcome.missing
-    total.opened_conflicts += outcome.opened_conflicts
-    total.restored = total.restored or outcome.restored
-    total.parked |= outcome.parked
-    for row in outcome.shown:
-        total.parked.pop(row, None)
-        total.missing = [missing for missing in total.missing if missing != row]
