@@ -13,7 +13,7 @@ from region_operator.api.agent import LinkLimits
 from region_operator.replication.comparison import Sketch, Totals, Verdict
 
 ROWS_PER_SECOND: Final = 10_000
-"""What a join applies in a region that has rows already, about; `make bench` measures it."""
+"""Assumed, for a rough figure: between what `make bench` measures of a first copy and of catching up."""
 
 _BYTES_PER_KILOBYTE: Final = 1024
 

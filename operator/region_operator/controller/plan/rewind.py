@@ -6,7 +6,7 @@ changed for that object until it has caught up (its present manifest is applied)
 
 import re
 from collections.abc import Iterable, Mapping
-from typing import Final
+from typing import Final, Literal
 
 from region_operator import naming
 from region_operator.api.agent import AgentStatus, Source
@@ -47,24 +47,21 @@ def peering_rewound(peering: PeeringFacts) -> str:
 
 
 def peering_source(peering: PeeringFacts) -> Source:
-    return Source(
-        kind="RegionPeering",
-        namespace=peering.namespace,
-        name=peering.name,
-        uid=peering.uid,
-        generation=peering.generation,
-        accept_rewind=peering.accept_rewind,
-    )
+    return _source("RegionPeering", peering)
 
 
 def policy_source(policy: PolicyFacts) -> Source:
+    return _source("SyncPolicy", policy)
+
+
+def _source(kind: Literal["RegionPeering", "SyncPolicy"], of: PeeringFacts | PolicyFacts) -> Source:
     return Source(
-        kind="SyncPolicy",
-        namespace=policy.namespace,
-        name=policy.name,
-        uid=policy.uid,
-        generation=policy.generation,
-        accept_rewind=policy.accept_rewind,
+        kind=kind,
+        namespace=of.namespace,
+        name=of.name,
+        uid=of.uid,
+        generation=of.generation,
+        accept_rewind=of.accept_rewind,
     )
 
 
