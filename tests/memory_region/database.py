@@ -10,8 +10,10 @@ from typing import Literal
 from region_operator.errors import Unavailable
 from region_operator.replication.catalog import CATALOG, Column, Entity, Field
 from region_operator.replication.feed import RowKey
+from region_operator.replication.load import Counters
 from region_operator.replication.model import START, Cursor, History, RowState, Scalar, Seen, encode, final_key, genesis
 from region_operator.replication.records import ConflictRecord, StoredConfiguration
+from region_operator.replication.scans.record import StoredScan
 
 Columns = Mapping[str, Scalar]
 NOWHERE: tuple[Cursor, History, Seen] = (START, (), Seen())
@@ -64,6 +66,15 @@ class Parked:
     state: str = "Parked"
 
 
+@dataclass(frozen=True, slots=True)
+class ScanLease:
+    """Which scan may look at the region, and until when."""
+
+    holder: str = ""
+    number: int = 0
+    expires_s: float = 0.0
+
+
 @dataclass
 class Database:
     """One committed content. Nobody changes one that is committed; ``versions`` are in the order of their numbers.
@@ -87,6 +98,8 @@ class Database:
     configuration: StoredConfiguration | None = None
     aliases: dict[RowKey, str] = field(default_factory=dict)
     left_out: frozenset[str] = frozenset()
+    scans: dict[str, StoredScan] = field(default_factory=dict)
+    scan_lease: ScanLease = ScanLease()
 
     def copy(self) -> "Database":
         return replace(
@@ -98,6 +111,7 @@ class Database:
             conflicts=dict(self.conflicts),
             cursors=dict(self.cursors),
             aliases=dict(self.aliases),
+            scans=dict(self.scans),
         )
 
     def put_version(self, state: RowState, *, complete: bool, origin: Origin | None, now_s: float) -> None:
@@ -133,6 +147,7 @@ class Server:
         clock: wall-clock time in seconds.
         running: the incarnation that this run of the server has seen begin; "" after a restart (ENGINE 11).
         on_commit: told of every commit, with the content before and after.
+        load: what it tells of its load.
         before_commit: called with the number of the transaction; whatever it raises is a crash that rolls back.
     """
 
@@ -141,6 +156,7 @@ class Server:
     database: Database = field(default_factory=Database)
     running: str = ""
     down: bool = False
+    load: Counters = field(default_factory=lambda: Counters(1, 0, 0))
     on_commit: Callable[[Database, Database], None] = lambda _before, _after: None
     before_commit: Callable[[], None] = lambda: None
     _one_at_a_time: threading.RLock = field(default_factory=threading.RLock, init=False, repr=False)

@@ -13,6 +13,7 @@ from memory_region.intake import Item
 from memory_region.people import People
 from memory_region.records import ParkedRows, check_room
 from memory_region.retrying import Retrying
+from memory_region.scanning import Scanning
 from region_operator.errors import Conflict, Refused
 from region_operator.replication.feed import ApplyOutcome, FeedPage, FeedRequest, FetchedRows, FoldOutcome, Lag, RowKey
 from region_operator.replication.model import Cursor, EntityRuleSet, History, Seen, UniqueClash
@@ -25,7 +26,7 @@ PIECE = 200
 Result = TypeVar("Result")
 
 
-class MemoryRegion(People, Retrying):
+class MemoryRegion(People, Scanning, Retrying):
     """Capture, feed and apply of one region; the methods are those of the store in MariaDB."""
 
     on_fold: Callable[[], None] = staticmethod(lambda: None)

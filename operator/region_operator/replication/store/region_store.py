@@ -29,6 +29,7 @@ from region_operator.replication.store.join_plan import JoinPlan
 from region_operator.replication.store.pages import PIECE, Pages, as_outcome
 from region_operator.replication.store.parked import Parking
 from region_operator.replication.store.people import People
+from region_operator.replication.store.scans import Scanning
 from region_operator.replication.store.writer import Writer
 
 __all__ = ["Address", "Parking", "RegionStore"]
@@ -37,7 +38,7 @@ PATIENT_FOLDS = 10
 """Rows that a writer holds and that one fold waits for, a second each."""
 
 
-class RegionStore(People):
+class RegionStore(People, Scanning):
     """Capture, feed and apply of one region.
 
     Raises, everywhere:

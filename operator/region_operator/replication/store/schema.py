@@ -13,6 +13,7 @@ conflict       concurrent values and clashes of names, for people
 entity         which entities are exchanged here, what is the matter with the others, and how the tables looked
 well_known     rows that are the same in every region by what they are, not by uuid
 configuration  what the operator told the agent;  claim: whose region it is;  audit: what people decided
+scan           full scans that are coordinated here;  scan_lease: which one may look at this region now
 """
 
 from typing import Final
@@ -20,7 +21,7 @@ from typing import Final
 from region_operator.naming import quote_identifier
 from region_operator.replication.store.connections import Session
 
-SCHEMA_VERSION: Final = 2
+SCHEMA_VERSION: Final = 3
 
 KEY_LENGTH: Final = 128
 """Characters of a key: CloudStack's uuids have at most 40; natural keys join two of them."""
@@ -137,6 +138,19 @@ _TABLES: Final = {
         subject VARCHAR(255) NOT NULL,
         decided_by VARCHAR(255) NOT NULL,
         reason VARCHAR(1000) NOT NULL""",
+    "scan": """
+        id CHAR(36) NOT NULL PRIMARY KEY,
+        peering_uid VARCHAR(64) NOT NULL,
+        state VARCHAR(16) NOT NULL,
+        result VARCHAR(16) NULL,
+        terms MEDIUMTEXT NOT NULL COMMENT 'JSON, as granted',
+        report MEDIUMTEXT NOT NULL COMMENT 'JSON, as told to operators',
+        position MEDIUMTEXT NULL COMMENT 'JSON, where the next chunk begins; NULL at the start'""",
+    "scan_lease": """
+        id TINYINT NOT NULL PRIMARY KEY,
+        holder VARCHAR(128) NOT NULL DEFAULT '',
+        fencing_number BIGINT UNSIGNED NOT NULL DEFAULT 0,
+        expires_at DATETIME(6) NOT NULL""",
 }
 _IN_MEMORY: Final = frozenset({"server_run"})
 

@@ -57,6 +57,9 @@ class Cloud(Protocol):
     def age_parked(self, *, hours: int) -> None:
         """Let parked rows be so much older, and due."""
 
+    def age_lease(self, *, seconds: int) -> None:
+        """Let the lease of a scan be so much older."""
+
     def be_replaced(self) -> None:
         """Another agent has taken the database, and this one has not noticed."""
 
@@ -126,6 +129,9 @@ class MariaDBCloud(Region):
             [hours, hours],
         )
 
+    def age_lease(self, *, seconds: int) -> None:
+        self.sync_sql("UPDATE scan_lease SET expires_at = expires_at - INTERVAL %s SECOND", [seconds])
+
     def be_replaced(self) -> None:
         self.sync_sql("UPDATE lane SET fencing_token = fencing_token + 1")
 
@@ -193,6 +199,9 @@ class MemoryCloud(memory_region.Cloud):
 
     def age_parked(self, *, hours: int) -> None:
         self._now_s += hours * 3600
+
+    def age_lease(self, *, seconds: int) -> None:
+        self._now_s += seconds
 
     def be_replaced(self) -> None:
         with self.server.transaction() as draft:
