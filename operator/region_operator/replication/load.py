@@ -4,7 +4,7 @@ A gauge that was not read, or that has no mark, says nothing.
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Final, Literal, TypeAlias
 
@@ -70,7 +70,7 @@ def excess(loads: Mapping[int, Gauges], marks: Gauges) -> Excess | None:
     return max(over, key=lambda one: one.value / max(1, one.limit), default=None)
 
 
-def percentile(values: Sequence[float], percent: float) -> float | None:
+def percentile(values: Collection[float], percent: float) -> float | None:
     """By nearest rank; None of nothing."""
     if not values:
         return None
