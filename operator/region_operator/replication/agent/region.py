@@ -14,6 +14,7 @@ from region_operator.api.agent import Link
 from region_operator.errors import Conflict, Unavailable
 from region_operator.replication import peer_protocol
 from region_operator.replication.agent.bell import Bell
+from region_operator.replication.agent.read_ahead import ReadAhead
 from region_operator.replication.feed import ApplyOutcome, FeedPage, FeedRequest, FetchedRows, FoldOutcome, RowKey
 from region_operator.replication.model.lag import Cursor, History, Seen
 from region_operator.replication.model.rules import EntityRuleSet
@@ -72,16 +73,24 @@ class LocalRegion:
         self._writers = ThreadPoolExecutor(WRITER_THREADS, thread_name_prefix="write")
         self._folder = ThreadPoolExecutor(1, thread_name_prefix="fold")
         self._loop = asyncio.get_running_loop()
+        self._ahead = ReadAhead(self._start_reading)
         store.on_fold = self._folded
 
     # --- what peers read -----------------------------------------------------------------------------------------
 
     async def read_feed(self, request: FeedRequest) -> tuple[FeedPage, bytes]:
         """Return a page and its wire form."""
-        return await self._run(self._readers, self._read_and_encode, request)
+        answer = await self._ahead.take(request)
+        if answer is None:
+            answer = await self._run(self._readers, self._read_and_encode, request)
+        self._ahead.follow(request, answer[0])
+        return answer
 
     async def read_rows(self, keys: Sequence[RowKey]) -> bytes:
         return await self._run(self._readers, lambda: peer_protocol.encode_rows(self._store.read_rows(keys)))
+
+    def _start_reading(self, request: FeedRequest) -> asyncio.Future[tuple[FeedPage, bytes]]:
+        return self._loop.run_in_executor(self._readers, functools.partial(self._read_and_encode, request))
 
     def _read_and_encode(self, request: FeedRequest) -> tuple[FeedPage, bytes]:
         page = self._store.read_feed(request)
@@ -136,6 +145,7 @@ class LocalRegion:
 
     async def set_rules(self, rules: Mapping[str, EntityRuleSet]) -> int:
         changed = await self._run(self._writers, self._store.set_rules, rules)
+        self._ahead.forget()  # may hold rows that are not served any more
         self.head_moved.ring()  # rows of an entity that is served again
         return changed
 
