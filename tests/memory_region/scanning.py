@@ -6,8 +6,9 @@ from typing import Any
 from memory_region.database import Database, ScanLease, Server
 from region_operator.errors import Refused
 from region_operator.replication.load import Counters
+from region_operator.replication.scans.ports import REGION_BUSY
 from region_operator.replication.scans.record import StoredScan, superfluous
-from region_operator.replication.store.scans import LEASE_S, REGION_BUSY
+from region_operator.replication.store.scans import LEASE_S
 
 
 class Scanning:

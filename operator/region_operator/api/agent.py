@@ -254,6 +254,7 @@ class AgentStatus(Wire):
     etag: str
     version: str
     api_versions: list[str]
+    features: list[str] = Field(default_factory=list)  # what a document may require; "scans": grants are taken
     schema_version: int
     region_id: int
     incarnation: str

@@ -36,6 +36,7 @@ from region_operator.api.agent import (
 from region_operator.controller.agent_client import AgentClient, AgentEndpoint
 from region_operator.errors import RegionOperatorError
 from region_operator.replication.agent.agent import Agent, OpenStore
+from region_operator.replication.agent.scans import Compare
 from region_operator.replication.feed import ApplyOutcome, FeedPage
 from region_operator.settings import AgentSettings
 
@@ -77,6 +78,7 @@ class Region:
     management: RegionList
     memory: Memory | None = None
     database: Database | None = None
+    compare: Compare | None = None
     port: int = field(default_factory=lambda: free_port())
     health_port: int = field(default_factory=lambda: free_port())
     agent: Agent | None = None
@@ -117,7 +119,7 @@ class Region:
 
     async def start(self) -> None:
         self._stop = asyncio.Event()
-        self.agent = Agent(self.settings(), open_store=self.open_store, key_file=self.key_file)
+        self.agent = Agent(self.settings(), open_store=self.open_store, key_file=self.key_file, compare=self.compare)
         self._task = asyncio.create_task(self.agent.run(self._stop))
 
     async def ensure_running(self) -> None:

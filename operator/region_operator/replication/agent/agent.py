@@ -12,19 +12,32 @@ from aiohttp import web
 
 from region_operator import __version__, mutual_tls
 from region_operator.api.agent import AgentStatus, Link
+from region_operator.api.scans import FEATURE as SCANS
 from region_operator.errors import Conflict, InvalidInput, RegionOperatorError, Unavailable
 from region_operator.replication import peer_protocol
-from region_operator.replication.agent import control_api, health, peer_api, people_api, registrar, roles
+from region_operator.replication.agent import (
+    control_api,
+    health,
+    peer_api,
+    people_api,
+    registrar,
+    roles,
+    scan_api,
+)
 from region_operator.replication.agent.bell import Bell
 from region_operator.replication.agent.certificates import CertificateDirectory
-from region_operator.replication.agent.configuration import Held, Rejected
+from region_operator.replication.agent.configuration import FEATURES, Held, Rejected
 from region_operator.replication.agent.database_key import fingerprint_of_file
 from region_operator.replication.agent.dry_run import LocalPlan
 from region_operator.replication.agent.keeper import BUILT_IN_RULES, ConfigurationKeeper, built_in_rules, rules_of
 from region_operator.replication.agent.links import Links
 from region_operator.replication.agent.listener import MutualTLSListener
+from region_operator.replication.agent.load_meter import ApiLatency, ScannedHere
 from region_operator.replication.agent.peer_client import PeerClient
 from region_operator.replication.agent.region import LocalRegion
+from region_operator.replication.agent.scan_metrics import ScanMetrics
+from region_operator.replication.agent.scan_regions import ScanRegions
+from region_operator.replication.agent.scans import Compare, Scans
 from region_operator.replication.agent.status import Facts, agent_status
 from region_operator.replication.feed import FeedPage, FeedRequest, RowKey
 from region_operator.replication.model.lag import Cursor
@@ -54,7 +67,10 @@ class Agent:
         head_moved: rings when there is something new for peers.
     """
 
-    def __init__(self, settings: AgentSettings, *, open_store: OpenStore, key_file: Path) -> None:
+    def __init__(
+        self, settings: AgentSettings, *, open_store: OpenStore, key_file: Path, compare: Compare | None = None
+    ) -> None:
+        """``compare`` gives what compares the chunks of a scan; without it no scans are taken."""
         self._settings, self._open_store, self._key_file = settings, open_store, key_file
         self.changed, self.head_moved = Bell(), Bell()
         self._key = ""
@@ -71,6 +87,15 @@ class Agent:
             is_forgotten=lambda uid, region_id: self._registrar.proof.forgotten(uid, region_id),
             changed=self.changed,
             order_changed=self._registrar.wake.ring,
+        )
+        self._api_latency = ApiLatency(registrar.opener(settings))
+        self._scanned_here: ScannedHere | None = None
+        self._takes_scans = compare is not None
+        self._scans = Scans(
+            self._keeper,
+            regions=ScanRegions(settings.region_id, here=self.scanned, connect=self._connect),
+            compare=compare,
+            changed=self.changed,
         )
         self._listener = MutualTLSListener(
             host=settings.listen_host, port=settings.listen_port, region_id=settings.region_id
@@ -105,6 +130,7 @@ class Agent:
         app.add_routes(control_api.routes(self._keeper, self))
         app.add_routes(peer_api.routes(self))
         app.add_routes(people_api.routes(self.at_hand))
+        app.add_routes(scan_api.routes(self._scans))
         try:
             await self._listener.start(app, await self._first_certificates())
             self._serving = True
@@ -112,6 +138,7 @@ class Agent:
             async with Supervisor(backoff=BACKOFF) as supervisor:
                 supervisor.spawn("certificates", lambda _: self._certificates.follow(self._listener.use))
                 supervisor.spawn("registrar", lambda _: self._registrar.run())
+                supervisor.spawn("management latency", lambda _: self._api_latency.run())
                 supervisor.spawn("database", self._own_database)
                 await asyncio.Event().wait()
         finally:
@@ -146,7 +173,7 @@ class Agent:
         region = LocalRegion(store, head_moved=self.head_moved, changed=self.changed)
         try:
             await self._resume(region)
-            self._region = region
+            self._region, self._scanned_here = region, ScannedHere(region, api=self._api_latency)
             self._say_database("")
             process.ready()
             await _until_one_fails(
@@ -155,6 +182,7 @@ class Agent:
                 region.observe(self._sources),
                 region.forget_closed_conflicts(self._retention_days),
                 self._links.run(region),
+                self._scans.run(region),
                 region.watch_schema(),
                 _until_fenced(region),
             )
@@ -162,7 +190,7 @@ class Agent:
             self._say_database(str(error))
             raise
         finally:
-            self._region = None
+            self._region = self._scanned_here = None
             self._keeper.close()
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(region.close(), CLOSE_TIMEOUT_S)
@@ -220,6 +248,7 @@ class Agent:
             Facts(
                 region_id=self._settings.region_id,
                 version=__version__,
+                features=FEATURES if self._takes_scans else FEATURES - {SCANS},
                 held=self._keeper.held,
                 region=region.facts if region else None,
                 database_reachable=region is not None and region.reachable,
@@ -241,6 +270,11 @@ class Agent:
 
     def planned(self) -> LocalPlan:
         return LocalPlan(self.at_hand())
+
+    def scanned(self) -> ScannedHere:
+        self.at_hand()
+        assert self._scanned_here is not None
+        return self._scanned_here
 
     def held(self) -> Held:
         self.at_hand()
@@ -270,7 +304,7 @@ class Agent:
         metrics = health.AgentMetrics(
             self.status, counters=self._counters, not_after=self._certificates.not_after_timestamp
         )
-        return health.app(is_ready=lambda: self._serving, metrics=metrics)
+        return health.app(is_ready=lambda: self._serving, metrics=[metrics, ScanMetrics(self._scans)])
 
     def _counters(self) -> dict[str, dict[str, float]]:
         region = self._region

@@ -25,8 +25,8 @@ from region_operator.api.agent import (
     document_etag,
 )
 
-FEATURES = frozenset({"drain-timeout", "feed", "plan", "registration", "take-over"})
-"""What a document may list in ``requires``."""
+FEATURES = frozenset({"drain-timeout", "feed", "plan", "registration", "scans", "take-over"})
+"""What a document may list in ``requires``, and a status tells."""
 
 EMPTY_ETAG = ""
 

@@ -93,10 +93,11 @@ def _seconds(field: str) -> Callable[[LinkStatus], float | None]:
     return read
 
 
-def app(*, is_ready: Callable[[], bool], metrics: AgentMetrics) -> web.Application:
+def app(*, is_ready: Callable[[], bool], metrics: Iterable[Collector]) -> web.Application:
     """Return the application of the health port."""
     registry = CollectorRegistry()
-    registry.register(metrics)
+    for collector in metrics:
+        registry.register(collector)
     ProcessCollector(registry=registry)
     PlatformCollector(registry=registry)
 

@@ -1,6 +1,6 @@
-"""What a peer may ask of this region: changes after its cursor, rows by key, and what a join would do.
+"""What a peer may ask of this region: changes after its cursor, rows by key, what a join would do, to be scanned.
 
-Contract: ``peer_protocol`` and ``plan_protocol``.
+Contract: ``peer_protocol``, ``plan_protocol`` and ``scan_protocol``.
 """
 
 import asyncio
@@ -14,7 +14,7 @@ from aiohttp import web
 from pydantic import ValidationError
 
 from region_operator.api.agent import Refusal, Wire
-from region_operator.errors import InvalidInput, RegionOperatorError, Unavailable
+from region_operator.errors import InvalidInput, Refused, RegionOperatorError, Unavailable
 from region_operator.replication import peer_protocol
 from region_operator.replication.agent import roles
 from region_operator.replication.agent.bell import Bell
@@ -34,11 +34,13 @@ from region_operator.replication.plan_protocol import (
     TotalsAnswer,
     TotalsQuestion,
 )
+from region_operator.replication.scan_protocol import HoldAnswer, HoldQuestion
+from region_operator.replication.scans.ports import Scanned
 
 log = logging.getLogger(__name__)
 
 Question = TypeVar("Question", bound=Wire)
-Planned = TypeVar("Planned", bound=PlanQuestion)
+Asked = TypeVar("Asked", bound=PlanQuestion | HoldQuestion)
 Answer = TypeVar("Answer")
 
 
@@ -53,6 +55,9 @@ class FeedSource(Protocol):
 
     def planned(self) -> LocalPlan:
         """This region as a dry run compares it; raises Unavailable."""
+
+    def scanned(self) -> Scanned:
+        """This region as a scan holds it; raises Unavailable."""
 
     def held(self) -> Held:
         """What is configured; raises Unavailable while the database is not at hand."""
@@ -79,6 +84,8 @@ def routes(source: FeedSource) -> list[web.RouteDef]:
         web.post("/v1/plan/totals", api.totals),
         web.post("/v1/plan/compare", api.compare),
         web.post("/v1/plan/identities", api.identities),
+        web.post("/v1/scan/hold", api.hold),
+        web.post("/v1/scan/release", api.release),
     ]
 
 
@@ -117,30 +124,48 @@ class _PeerApi:
         async def answer(asked: TotalsQuestion) -> PlanAnswer:
             return TotalsAnswer.of(await self._source.planned().totals(asked.entity, after=asked.after))
 
-        return await self._planned(request, TotalsQuestion, answer)
+        return await self._answered(request, TotalsQuestion, answer, for_a_plan=True)
 
     async def compare(self, request: web.Request) -> web.StreamResponse:
         async def answer(asked: CompareQuestion) -> PlanAnswer:
             sketches = [row.sketch() for row in asked.rows]
             return CompareAnswer.of(await self._source.planned().compare(asked.entity, sketches))
 
-        return await self._planned(request, CompareQuestion, answer)
+        return await self._answered(request, CompareQuestion, answer, for_a_plan=True)
 
     async def identities(self, request: web.Request) -> web.StreamResponse:
         async def answer(asked: IdentitiesQuestion) -> PlanAnswer:
             return IdentitiesAnswer(identities=await self._source.planned().identities(asked.entity, asked.keys))
 
-        return await self._planned(request, IdentitiesQuestion, answer)
+        return await self._answered(request, IdentitiesQuestion, answer, for_a_plan=True)
 
-    async def _planned(
+    # --- a full scan ---------------------------------------------------------------------------------------------
+
+    async def hold(self, request: web.Request) -> web.StreamResponse:
+        async def answer(asked: HoldQuestion) -> HoldAnswer:
+            return HoldAnswer.of(await self._source.scanned().hold(asked.scan))
+
+        return await self._answered(request, HoldQuestion, answer)
+
+    async def release(self, request: web.Request) -> web.StreamResponse:
+        async def answer(asked: HoldQuestion) -> HoldAnswer:
+            await self._source.scanned().release(asked.scan)
+            return HoldAnswer()
+
+        return await self._answered(request, HoldQuestion, answer)
+
+    async def _answered(
         self,
         request: web.Request,
-        form: type[Planned],
-        answer: Callable[[Planned], Coroutine[Any, Any, PlanAnswer]],
+        form: type[Asked],
+        answer: Callable[[Asked], Coroutine[Any, Any, Wire]],
+        *,
+        for_a_plan: bool = False,
     ) -> web.StreamResponse:
+        """Answer with one line of JSON, once it is worked out."""
         try:
             question, peer = await self._question(request, form)
-            self._admit(question.peering, question.database_key, peer=peer, for_a_plan=True)
+            self._admit(question.peering, question.database_key, peer=peer, for_a_plan=for_a_plan)
         except (_Refusal, RegionOperatorError) as error:
             return self._refused(error)
 
@@ -240,6 +265,8 @@ def _refusal_of(error: Exception) -> tuple[int, Refusal]:
             return error.status, Refusal(reason=error.reason, message=error.message)
         case Unavailable():
             return 503, Refusal(reason=error.reason, message=str(error))
+        case Refused():
+            return 409, Refusal(reason=error.reason, message=str(error))
         case InvalidInput():
             return 422, Refusal(reason=error.reason, message=str(error))
         case _:

@@ -32,6 +32,8 @@ from region_operator.replication.plan_protocol import (
     TotalsQuestion,
     WireSketch,
 )
+from region_operator.replication.scan_protocol import HoldAnswer, HoldQuestion
+from region_operator.replication.scans.ports import REGION_BUSY, Held
 
 Planned = TypeVar("Planned", bound=PlanAnswer)
 
@@ -113,6 +115,24 @@ class PeerClient:
     async def _plan(self, what: str, question: PlanQuestion, form: type[Planned]) -> Planned:
         async with self._asked(f"/v1/plan/{what}", question.model_dump_json(by_alias=True), facts=None) as response:
             answer = form.model_validate_json(await _line(response, on_heartbeat=lambda: None))
+        if answer.refusal is not None:
+            raise _as_error(answer.refusal)
+        return answer
+
+    # --- a full scan ---------------------------------------------------------------------------------------------
+
+    async def hold(self, scan_id: str) -> Held:
+        return (await self._hold("hold", scan_id)).held()
+
+    async def release(self, scan_id: str) -> None:
+        await self._hold("release", scan_id)
+
+    async def _hold(self, what: str, scan_id: str) -> HoldAnswer:
+        question = HoldQuestion(peering=self._peering_uid, database_key=self._database_key(), scan=scan_id)
+        async with self._asked(f"/v1/scan/{what}", question.model_dump_json(by_alias=True), facts=None) as response:
+            answer = HoldAnswer.model_validate_json(await _line(response, on_heartbeat=lambda: None))
+        if answer.refusal is not None and answer.refusal.reason == REGION_BUSY:
+            raise Refused(reason=REGION_BUSY, message=f"region {self._address.id}: {answer.refusal.message}")
         if answer.refusal is not None:
             raise _as_error(answer.refusal)
         return answer

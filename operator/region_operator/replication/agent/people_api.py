@@ -4,12 +4,9 @@ import base64
 import binascii
 import json
 import logging
-from collections.abc import Awaitable, Callable
-from typing import TypeVar
+from collections.abc import Callable
 
 from aiohttp import web
-from aiohttp.typedefs import Handler
-from pydantic import ValidationError
 
 from region_operator.api.agent import Wire
 from region_operator.api.review import (
@@ -25,23 +22,20 @@ from region_operator.api.review import (
     RowName,
     RowsDecision,
 )
-from region_operator.errors import InvalidInput, Refused, Unavailable
+from region_operator.errors import InvalidInput
 from region_operator.replication import records
+from region_operator.replication.agent.answers import answering, body_of
 from region_operator.replication.agent.control_api import for_operators
-from region_operator.replication.agent.listener import refusal
 from region_operator.replication.agent.region import LocalRegion
 from region_operator.replication.feed import RowKey
 from region_operator.replication.records import ParkedKey
 
 log = logging.getLogger(__name__)
 
-Body = TypeVar("Body", bound=Wire)
-
-MAX_BODY_BYTES = 256 * 1024
+CONTRACT = "api/review.py"
 DEFAULT_PAGE = 100
 CONFLICT_STATES = ("Open", "Settled", "Closed", "All")
 PARKED_STATES = ("Parked", "Dead", "Skipped")
-_STATUS = {"NotFound": 404, "RowBusy": 409}
 
 
 def routes(at_hand: Callable[[], LocalRegion]) -> list[web.RouteDef]:
@@ -60,8 +54,8 @@ def routes(at_hand: Callable[[], LocalRegion]) -> list[web.RouteDef]:
         "/v1/history/confirm": api.confirm_history,
     }
     return [
-        *(web.get(path, for_operators(_answering(handler)), allow_head=False) for path, handler in reads.items()),
-        *(web.post(path, for_operators(_answering(handler))) for path, handler in writes.items()),
+        *(web.get(path, for_operators(answering(handler)), allow_head=False) for path, handler in reads.items()),
+        *(web.post(path, for_operators(answering(handler))) for path, handler in writes.items()),
     ]
 
 
@@ -84,12 +78,12 @@ class _PeopleApi:
         return _conflict(await self._at_hand().ask(lambda store: store.conflict(number)))
 
     async def resolve(self, request: web.Request) -> Wire:
-        number, decision = _conflict_id(request), await _body(request, Decision)
+        number, decision = _conflict_id(request), await body_of(request, Decision, contract=CONTRACT)
         await self._at_hand().decide(lambda store: store.resolve(number, by=decision.by, reason=decision.reason))
         return Decided(rows=1)
 
     async def restore(self, request: web.Request) -> Wire:
-        number, decision = _conflict_id(request), await _body(request, RestoreDecision)
+        number, decision = _conflict_id(request), await body_of(request, RestoreDecision, contract=CONTRACT)
         await self._at_hand().decide(
             lambda store: store.restore(number, dot=decision.dot, by=decision.by, reason=decision.reason)
         )
@@ -104,52 +98,23 @@ class _PeopleApi:
         )
 
     async def retry(self, request: web.Request) -> Wire:
-        decision = await _body(request, RowsDecision)
+        decision = await body_of(request, RowsDecision, contract=CONTRACT)
         rows = _rows(decision)
         return Decided(
             rows=await self._at_hand().decide(lambda store: store.retry(rows, by=decision.by, reason=decision.reason))
         )
 
     async def skip(self, request: web.Request) -> Wire:
-        decision = await _body(request, RowsDecision)
+        decision = await body_of(request, RowsDecision, contract=CONTRACT)
         rows = _rows(decision)
         return Decided(
             rows=await self._at_hand().decide(lambda store: store.skip(rows, by=decision.by, reason=decision.reason))
         )
 
     async def confirm_history(self, request: web.Request) -> Wire:
-        decision = await _body(request, Decision)
+        decision = await body_of(request, Decision, contract=CONTRACT)
         await self._at_hand().decide(lambda store: store.confirm_history(by=decision.by, reason=decision.reason))
         return Decided(rows=0)
-
-
-def _answering(handler: Callable[[web.Request], Awaitable[Wire]]) -> Handler:
-    async def answer(request: web.Request) -> web.StreamResponse:
-        try:
-            found = await handler(request)
-        except Unavailable as error:
-            return refusal(503, reason=error.reason, message=str(error))
-        except InvalidInput as error:
-            return refusal(_STATUS.get(error.reason, 422), reason=error.reason, message=str(error))
-        except Refused as error:
-            return refusal(409, reason=error.reason, message=str(error))
-        return web.Response(text=found.model_dump_json(by_alias=True), content_type="application/json")
-
-    return answer
-
-
-async def _body(request: web.Request, form: type[Body]) -> Body:
-    body = await request.content.read(MAX_BODY_BYTES + 1)
-    while len(body) <= MAX_BODY_BYTES and (more := await request.content.readany()):
-        body += more
-    if len(body) > MAX_BODY_BYTES:
-        raise InvalidInput(field="body", problem=f"is larger than {MAX_BODY_BYTES} bytes", remedy="send fewer rows")
-    try:
-        return form.model_validate_json(body)
-    except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False)[0]
-        place = ".".join(str(part) for part in first["loc"]) or "body"
-        raise InvalidInput(field=place, problem=first["msg"], remedy="see the contract in api/review.py") from error
 
 
 def _choice(request: web.Request, name: str, allowed: tuple[str, ...], *, default: str | None = None) -> str | None:

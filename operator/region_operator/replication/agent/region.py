@@ -19,6 +19,7 @@ from region_operator.replication.feed import ApplyOutcome, FeedPage, FeedRequest
 from region_operator.replication.model.lag import Cursor, History, Seen
 from region_operator.replication.model.rules import EntityRuleSet
 from region_operator.replication.records import Counts, EntityFinding, StoredConfiguration, StoreStatus
+from region_operator.replication.scans.record import StoredScan
 from region_operator.replication.store.people import People
 from region_operator.replication.store.region_store import Parking, RegionStore
 
@@ -160,6 +161,17 @@ class LocalRegion:
                     max_rows={link.peer.id: link.link.parking_max_rows for link in links if link.state != "Leaving"},
                 )
             )
+
+    # --- full scans ----------------------------------------------------------------------------------------------
+
+    async def keep_scan(self, scan: StoredScan) -> None:
+        await self._run(self._writers, self._store.keep_scan, scan)
+
+    async def hold_lease(self, holder: str) -> int:
+        return await self._run(self._writers, self._store.hold_lease, holder)
+
+    async def release_lease(self, holder: str) -> None:
+        await self._run(self._writers, self._store.release_lease, holder)
 
     async def read(self, question: Callable[[RegionStore], T]) -> T:
         """Ask the store something, in a thread."""

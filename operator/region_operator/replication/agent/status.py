@@ -37,6 +37,7 @@ class Facts:
     version: str
     held: Held | None = None
     region: RegionFacts | None = None
+    features: frozenset[str] = frozenset()
     database_reachable: bool = False
     database_message: str = ""
     database_key_fingerprint: str = ""
@@ -54,6 +55,7 @@ def agent_status(facts: Facts) -> AgentStatus:
         etag="",
         version=facts.version,
         api_versions=list(API_VERSIONS),
+        features=sorted(facts.features),
         schema_version=store.schema_version if store else 0,
         region_id=facts.region_id,
         incarnation=history[-1].name if history else "",

@@ -1,10 +1,13 @@
 """What running a scan asks of comparing, and of the two regions. Pure."""
 
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Final, Protocol
 
 from region_operator.replication.load import Gauges
 from region_operator.replication.scans.record import Position
+
+REGION_BUSY: Final = "RegionBusy"
+"""Reason of a refusal while another scan holds a region."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,13 +11,13 @@ from typing import Final
 from region_operator.api.scans import ScanGrant, ScanReport
 from region_operator.errors import Refused
 from region_operator.replication.load import Counters
+from region_operator.replication.scans.ports import REGION_BUSY
 from region_operator.replication.scans.record import StoredScan, superfluous
 from region_operator.replication.store.connections import Readers, Session
 from region_operator.replication.store.layout import Layout
 from region_operator.replication.store.writer import Writer
 
 LEASE_S: Final = 60
-REGION_BUSY: Final = "RegionBusy"
 
 
 class Scanning:

@@ -1,0 +1,78 @@
+"""The load of this region, as a scan asks for it: of its database and of its management server."""
+
+import asyncio
+import logging
+import time
+from collections import deque
+from collections.abc import Callable
+from typing import Final
+
+from region_operator.errors import RegionOperatorError
+from region_operator.replication.agent.bell import Bell
+from region_operator.replication.agent.region import LocalRegion
+from region_operator.replication.agent.registrar import OpenApi
+from region_operator.replication.load import API_P95, Counters, gauges, percentile
+from region_operator.replication.scans.ports import Held
+
+log = logging.getLogger(__name__)
+
+SAMPLES: Final = 20
+SAMPLE_S: Final = 0.5
+WANTED_S: Final = 30.0  # after the last question; a scan that is paused asks more often
+
+
+class ApiLatency:
+    """Times a cheap call to the management server, again and again while somebody wants to know."""
+
+    def __init__(self, open_api: OpenApi, *, clock: Callable[[], float] = time.monotonic) -> None:
+        self._open_api, self._clock = open_api, clock
+        self._wanted, self._wanted_at = Bell(), float("-inf")
+        self._taken_s: deque[float] = deque(maxlen=SAMPLES)
+
+    def p95_s(self) -> float | None:
+        """Of the last calls; None before the first has been answered."""
+        if self._clock() - self._wanted_at > WANTED_S:
+            self._taken_s.clear()  # they tell of another time
+        self._wanted_at = self._clock()
+        self._wanted.ring()
+        return percentile(self._taken_s, 95)
+
+    async def run(self) -> None:
+        while True:
+            count = self._wanted.count
+            if self._clock() - self._wanted_at > WANTED_S:
+                await self._wanted.beyond(count, timeout_s=3600)
+                continue
+            await self._sample()
+            await asyncio.sleep(SAMPLE_S)
+
+    async def _sample(self) -> None:
+        """A server that does not answer is no sign of load: nobody's requests are slowed down by a scan."""
+        try:
+            async with self._open_api() as api:
+                began = self._clock()
+                await api.list_capabilities()
+                self._taken_s.append(self._clock() - began)
+        except RegionOperatorError as error:
+            log.debug("the management server's latency is not known: %s", error)
+
+
+class ScannedHere:
+    """This region as a scan holds it, whether we coordinate or the peer does (``scans.ports.Scanned``)."""
+
+    def __init__(self, region: LocalRegion, *, api: ApiLatency, clock: Callable[[], float] = time.monotonic) -> None:
+        self._region, self._api, self._clock = region, api, clock
+        self._before: tuple[float, Counters] | None = None
+
+    async def hold(self, scan_id: str) -> Held:
+        number = await self._region.hold_lease(scan_id)
+        counters = await self._region.read(lambda store: store.load())
+        now_s, before = self._clock(), self._before
+        self._before = (now_s, counters)
+        read = gauges(before[1] if before else None, counters, passed_s=now_s - before[0] if before else 0.0)
+        if (p95_s := self._api.p95_s()) is not None:
+            read[API_P95] = round(1000 * p95_s)
+        return Held(number, read)
+
+    async def release(self, scan_id: str) -> None:
+        await self._region.release_lease(scan_id)
