@@ -7,6 +7,7 @@ from typing import TypeVar
 
 from memory_region import feeding, intake, lane
 from memory_region.applying import Application
+from memory_region.comparing import Comparing
 from memory_region.context import Context
 from memory_region.database import NOWHERE, Database, Server
 from memory_region.intake import Item
@@ -26,7 +27,7 @@ PIECE = 200
 Result = TypeVar("Result")
 
 
-class MemoryRegion(People, Scanning, Retrying):
+class MemoryRegion(People, Scanning, Comparing, Retrying):
     """Capture, feed and apply of one region; the methods are those of the store in MariaDB."""
 
     on_fold: Callable[[], None] = staticmethod(lambda: None)

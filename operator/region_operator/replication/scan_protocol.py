@@ -3,24 +3,150 @@
     POST /v1/scan/hold     HoldQuestion -> HoldAnswer: the region is held for a minute, and this is its load;
                                            refused with RegionBusy while another scan holds it
     POST /v1/scan/release  HoldQuestion -> HoldAnswer, empty
+    POST /v1/scan/digest   RangeQuestion -> DigestAnswer: of a range of keys
+    POST /v1/scan/rows     RowsQuestion -> RowsAnswer: digests of the rows of a range, or of rows by key
+    POST /v1/scan/standing ScanQuestion -> StandingAnswer: how far the region is, and how far with us
+    POST /v1/scan/take     TakeQuestion -> TakeAnswer: states of the asker's rows, to be joined there
 
-Answers, headers and refusals as in ``plan_protocol``. Only the region of the lower id asks.
+Answers, headers and refusals as in ``plan_protocol``. Only the region of the lower id asks. Hashes travel as hex: they
+have 64 bits, and not every reader of JSON keeps those.
 """
+
+from collections.abc import Sequence
+from typing import Annotated, TypeAlias
 
 from pydantic import Field
 
 from region_operator.api.agent import Refusal, Wire
+from region_operator.replication.feed import FeedRow, FetchedRows, RowKey
+from region_operator.replication.peer_protocol import (
+    MAX_ROWS_ASKED,
+    WireHistory,
+    history_from_wire,
+    history_to_wire,
+)
+from region_operator.replication.scans.compare import LEAF_ROWS, Standing
+from region_operator.replication.scans.digests import Digest, RowDigest
 from region_operator.replication.scans.ports import Held
 
+Key: TypeAlias = Annotated[str, Field(max_length=256)]
+Hash: TypeAlias = Annotated[str, Field(pattern=r"^[0-9a-f]{1,16}$")]
 
-class HoldQuestion(Wire):
+MAX_ROWS_OF_A_DIGEST = 1_000_000
+
+
+class ScanQuestion(Wire):
     peering: str
     database_key: str
+
+
+class ScanAnswer(Wire):
+    refusal: Refusal | None = None
+
+
+class HoldQuestion(ScanQuestion):
     scan: str = Field(min_length=1, max_length=64)
 
 
-class HoldAnswer(Wire):
-    refusal: Refusal | None = None
+class RangeQuestion(ScanQuestion):
+    entity: Key
+    after: Key = ""
+    upto: Key = ""
+    limit: int = Field(ge=1, le=MAX_ROWS_OF_A_DIGEST)
+
+
+class RowsQuestion(ScanQuestion):
+    """``keys`` of single rows, else the range."""
+
+    entity: Key
+    after: Key = ""
+    upto: Key = ""
+    limit: int = Field(default=LEAF_ROWS, ge=1, le=2 * LEAF_ROWS)
+    keys: list[Key] | None = Field(default=None, max_length=MAX_ROWS_ASKED)
+
+
+class TakeQuestion(ScanQuestion):
+    source: int
+    history: WireHistory
+    rows: list[tuple[int, str, Key, str]] = Field(max_length=MAX_ROWS_ASKED)
+
+    @classmethod
+    def of(cls, fetched: FetchedRows, *, peering: str, database_key: str) -> "TakeQuestion":
+        return cls(
+            peering=peering,
+            database_key=database_key,
+            source=fetched.source,
+            history=history_to_wire(fetched.history),
+            rows=[(row.lsn, row.entity, row.key, row.state) for row in fetched.rows],
+        )
+
+    def fetched(self) -> FetchedRows:
+        rows = tuple(FeedRow(*row) for row in self.rows)
+        return FetchedRows(self.source, history_from_wire(self.history), rows)
+
+
+class DigestAnswer(ScanAnswer):
+    exchanged: bool = False
+    rows: int = Field(default=0, ge=0)
+    xor: Hash = "0"
+    total: Hash = "0"
+    last: Key = ""
+    cut: bool = False
+
+    @classmethod
+    def of(cls, found: Digest | None) -> "DigestAnswer":
+        if found is None:
+            return cls()
+        return cls(
+            exchanged=True,
+            rows=found.rows,
+            xor=f"{found.xor:x}",
+            total=f"{found.total:x}",
+            last=found.last,
+            cut=found.cut,
+        )
+
+    def digest(self) -> Digest | None:
+        if not self.exchanged:
+            return None
+        return Digest(self.rows, int(self.xor, 16), int(self.total, 16), self.last, self.cut)
+
+
+class RowsAnswer(ScanAnswer):
+    rows: list[tuple[Key, Hash, int, bool]] = Field(default_factory=list)
+
+    @classmethod
+    def of(cls, found: Sequence[RowDigest]) -> "RowsAnswer":
+        return cls(rows=[(row.key, f"{row.hash:x}", row.lsn, row.aside) for row in found])
+
+    def digests(self) -> list[RowDigest]:
+        return [RowDigest(key, int(hash_, 16), lsn, aside) for key, hash_, lsn, aside in self.rows]
+
+
+class StandingAnswer(ScanAnswer):
+    head: int = 0
+    applied: int = 0
+
+    @classmethod
+    def of(cls, standing: Standing) -> "StandingAnswer":
+        return cls(head=standing.head, applied=standing.applied)
+
+    def standing(self) -> Standing:
+        return Standing(self.head, self.applied)
+
+
+class TakeAnswer(ScanAnswer):
+    missing: list[tuple[str, str]] = Field(default_factory=list)
+
+    @classmethod
+    def of(cls, missing: Sequence[RowKey]) -> "TakeAnswer":
+        return cls(missing=[(row.entity, row.key) for row in missing])
+
+    def row_keys(self) -> list[RowKey]:
+        return [RowKey(entity, key) for entity, key in self.missing]
+
+
+class HoldAnswer(ScanAnswer):
     number: int = 0
     load: dict[str, int] = Field(default_factory=dict)
 

@@ -35,6 +35,7 @@ from region_operator.replication.agent.listener import MutualTLSListener
 from region_operator.replication.agent.load_meter import ApiLatency, ScannedHere
 from region_operator.replication.agent.peer_client import PeerClient
 from region_operator.replication.agent.region import LocalRegion
+from region_operator.replication.agent.scan_answers import ComparedHere
 from region_operator.replication.agent.scan_metrics import ScanMetrics
 from region_operator.replication.agent.scan_regions import ScanRegions
 from region_operator.replication.agent.scans import Compare, Scans
@@ -275,6 +276,9 @@ class Agent:
         self.at_hand()
         assert self._scanned_here is not None
         return self._scanned_here
+
+    def compared(self, peer: int) -> ComparedHere:
+        return ComparedHere(self.at_hand(), peer=peer)
 
     def held(self) -> Held:
         self.at_hand()

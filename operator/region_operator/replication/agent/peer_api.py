@@ -8,6 +8,7 @@ import contextlib
 import logging
 import time
 from collections.abc import Awaitable, Callable, Coroutine
+from functools import partial
 from typing import Any, Protocol, TypeVar
 
 from aiohttp import web
@@ -21,6 +22,7 @@ from region_operator.replication.agent.bell import Bell
 from region_operator.replication.agent.configuration import Held
 from region_operator.replication.agent.dry_run import LocalPlan
 from region_operator.replication.agent.listener import ROLE, refusal
+from region_operator.replication.agent.scan_answers import ANSWERS
 from region_operator.replication.feed import FeedPage, FeedRequest, RowKey
 from region_operator.replication.model.lag import Cursor
 from region_operator.replication.peer_protocol import FeedQuestion, RowsQuestion
@@ -34,13 +36,14 @@ from region_operator.replication.plan_protocol import (
     TotalsAnswer,
     TotalsQuestion,
 )
-from region_operator.replication.scan_protocol import HoldAnswer, HoldQuestion
+from region_operator.replication.scan_protocol import HoldAnswer, HoldQuestion, ScanQuestion
+from region_operator.replication.scans.compare import Side
 from region_operator.replication.scans.ports import Scanned
 
 log = logging.getLogger(__name__)
 
 Question = TypeVar("Question", bound=Wire)
-Asked = TypeVar("Asked", bound=PlanQuestion | HoldQuestion)
+Asked = TypeVar("Asked", bound=PlanQuestion | ScanQuestion)
 Answer = TypeVar("Answer")
 
 
@@ -58,6 +61,9 @@ class FeedSource(Protocol):
 
     def scanned(self) -> Scanned:
         """This region as a scan holds it; raises Unavailable."""
+
+    def compared(self, peer: int) -> Side:
+        """This region as it is compared with a peer; raises Unavailable."""
 
     def held(self) -> Held:
         """What is configured; raises Unavailable while the database is not at hand."""
@@ -86,6 +92,7 @@ def routes(source: FeedSource) -> list[web.RouteDef]:
         web.post("/v1/plan/identities", api.identities),
         web.post("/v1/scan/hold", api.hold),
         web.post("/v1/scan/release", api.release),
+        *(web.post(path, partial(api.compared, path)) for path in ANSWERS),
     ]
 
 
@@ -121,20 +128,20 @@ class _PeerApi:
     # --- a join that is only planned -----------------------------------------------------------------------------
 
     async def totals(self, request: web.Request) -> web.StreamResponse:
-        async def answer(asked: TotalsQuestion) -> PlanAnswer:
+        async def answer(asked: TotalsQuestion, _: int) -> PlanAnswer:
             return TotalsAnswer.of(await self._source.planned().totals(asked.entity, after=asked.after))
 
         return await self._answered(request, TotalsQuestion, answer, for_a_plan=True)
 
     async def compare(self, request: web.Request) -> web.StreamResponse:
-        async def answer(asked: CompareQuestion) -> PlanAnswer:
+        async def answer(asked: CompareQuestion, _: int) -> PlanAnswer:
             sketches = [row.sketch() for row in asked.rows]
             return CompareAnswer.of(await self._source.planned().compare(asked.entity, sketches))
 
         return await self._answered(request, CompareQuestion, answer, for_a_plan=True)
 
     async def identities(self, request: web.Request) -> web.StreamResponse:
-        async def answer(asked: IdentitiesQuestion) -> PlanAnswer:
+        async def answer(asked: IdentitiesQuestion, _: int) -> PlanAnswer:
             return IdentitiesAnswer(identities=await self._source.planned().identities(asked.entity, asked.keys))
 
         return await self._answered(request, IdentitiesQuestion, answer, for_a_plan=True)
@@ -142,23 +149,31 @@ class _PeerApi:
     # --- a full scan ---------------------------------------------------------------------------------------------
 
     async def hold(self, request: web.Request) -> web.StreamResponse:
-        async def answer(asked: HoldQuestion) -> HoldAnswer:
+        async def answer(asked: HoldQuestion, _: int) -> HoldAnswer:
             return HoldAnswer.of(await self._source.scanned().hold(asked.scan))
 
         return await self._answered(request, HoldQuestion, answer)
 
     async def release(self, request: web.Request) -> web.StreamResponse:
-        async def answer(asked: HoldQuestion) -> HoldAnswer:
+        async def answer(asked: HoldQuestion, _: int) -> HoldAnswer:
             await self._source.scanned().release(asked.scan)
             return HoldAnswer()
 
         return await self._answered(request, HoldQuestion, answer)
 
+    async def compared(self, path: str, request: web.Request) -> web.StreamResponse:
+        form, read = ANSWERS[path]
+
+        async def answer(asked: Any, peer: int) -> Wire:
+            return await read(self._source.compared(peer), asked)
+
+        return await self._answered(request, form, answer)
+
     async def _answered(
         self,
         request: web.Request,
         form: type[Asked],
-        answer: Callable[[Asked], Coroutine[Any, Any, Wire]],
+        answer: Callable[[Asked, int], Coroutine[Any, Any, Wire]],
         *,
         for_a_plan: bool = False,
     ) -> web.StreamResponse:
@@ -170,7 +185,7 @@ class _PeerApi:
             return self._refused(error)
 
         async def line(response: web.StreamResponse) -> bytes:
-            return (await _alive(response, answer(question))).model_dump_json(by_alias=True).encode() + b"\n"
+            return (await _alive(response, answer(question, peer))).model_dump_json(by_alias=True).encode() + b"\n"
 
         return await self._stream(request, line)
 

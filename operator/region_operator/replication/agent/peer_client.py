@@ -3,7 +3,7 @@
 import asyncio
 import ssl
 import time
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Sequence
 from contextlib import asynccontextmanager
 from typing import TypeVar
 
@@ -32,10 +32,25 @@ from region_operator.replication.plan_protocol import (
     TotalsQuestion,
     WireSketch,
 )
-from region_operator.replication.scan_protocol import HoldAnswer, HoldQuestion
+from region_operator.replication.scan_protocol import (
+    DigestAnswer,
+    HoldAnswer,
+    HoldQuestion,
+    RangeQuestion,
+    RowsAnswer,
+    ScanAnswer,
+    ScanQuestion,
+    StandingAnswer,
+    TakeAnswer,
+    TakeQuestion,
+)
+from region_operator.replication.scan_protocol import RowsQuestion as RowDigestsQuestion
+from region_operator.replication.scans.compare import Standing
+from region_operator.replication.scans.digests import Digest, RowDigest
 from region_operator.replication.scans.ports import REGION_BUSY, Held
 
 Planned = TypeVar("Planned", bound=PlanAnswer)
+Scanned = TypeVar("Scanned", bound=ScanAnswer)
 
 CONNECT_TIMEOUT_S = 5.0
 SILENCE_TIMEOUT_S = 5.0  # five heartbeats
@@ -133,6 +148,33 @@ class PeerClient:
             answer = HoldAnswer.model_validate_json(await _line(response, on_heartbeat=lambda: None))
         if answer.refusal is not None and answer.refusal.reason == REGION_BUSY:
             raise Refused(reason=REGION_BUSY, message=f"region {self._address.id}: {answer.refusal.message}")
+        if answer.refusal is not None:
+            raise _as_error(answer.refusal)
+        return answer
+
+    async def digest(self, entity: str, *, after: str, upto: str, limit: int) -> Digest | None:
+        question = RangeQuestion(**self._about(entity), after=after, upto=upto, limit=limit)
+        return (await self._scan("digest", question, DigestAnswer)).digest()
+
+    async def row_digests(self, entity: str, *, after: str, upto: str, limit: int) -> list[RowDigest]:
+        question = RowDigestsQuestion(**self._about(entity), after=after, upto=upto, limit=limit)
+        return (await self._scan("rows", question, RowsAnswer)).digests()
+
+    async def row_digests_of(self, entity: str, keys: Collection[str]) -> list[RowDigest]:
+        question = RowDigestsQuestion(**self._about(entity), keys=sorted(keys))
+        return (await self._scan("rows", question, RowsAnswer)).digests()
+
+    async def standing(self) -> Standing:
+        question = ScanQuestion(peering=self._peering_uid, database_key=self._database_key())
+        return (await self._scan("standing", question, StandingAnswer)).standing()
+
+    async def take(self, rows: FetchedRows) -> list[RowKey]:
+        question = TakeQuestion.of(rows, peering=self._peering_uid, database_key=self._database_key())
+        return (await self._scan("take", question, TakeAnswer)).row_keys()
+
+    async def _scan(self, what: str, question: ScanQuestion, form: type[Scanned]) -> Scanned:
+        async with self._asked(f"/v1/scan/{what}", question.model_dump_json(by_alias=True), facts=None) as response:
+            answer = form.model_validate_json(await _line(response, on_heartbeat=lambda: None))
         if answer.refusal is not None:
             raise _as_error(answer.refusal)
         return answer

@@ -15,6 +15,7 @@ from region_operator import json_logs
 from region_operator.errors import InvalidInput
 from region_operator.replication.agent.agent import Agent
 from region_operator.replication.agent.database_address import address_of
+from region_operator.replication.agent.scan_answers import comparison
 from region_operator.replication.store.region_store import RegionStore
 from region_operator.settings import AgentSettings, DatabaseSettings
 
@@ -48,7 +49,7 @@ async def _serve(settings: AgentSettings, database: DatabaseSettings) -> None:
         # Credentials are read at each opening, so a rotated password is picked up by the next one.
         return RegionStore.open(address_of(database), **arguments)  # type: ignore[arg-type]
 
-    agent = Agent(settings, open_store=open_store, key_file=database.key_file)
+    agent = Agent(settings, open_store=open_store, key_file=database.key_file, compare=comparison)
     await agent.run(stop)
     log.info("stopped")
 

@@ -7,13 +7,14 @@ from typing import Protocol
 
 from region_operator.api.agent import Link
 from region_operator.errors import RegionOperatorError
+from region_operator.replication.scans.compare import Side
 from region_operator.replication.scans.ports import Scanned
 
 log = logging.getLogger(__name__)
 
 
-class ScanPeer(Scanned, Protocol):
-    """A peer with something to close."""
+class ScanPeer(Scanned, Side, Protocol):
+    """A peer that is held and compared, with something to close."""
 
     async def close(self) -> None: ...
 

@@ -22,6 +22,7 @@ from region_operator.replication.store import (
     parked,
     rows,
 )
+from region_operator.replication.store.comparing import Comparing
 from region_operator.replication.store.connections import Address, Readers, Session
 from region_operator.replication.store.context import Outcome
 from region_operator.replication.store.intake import Item
@@ -38,7 +39,7 @@ PATIENT_FOLDS = 10
 """Rows that a writer holds and that one fold waits for, a second each."""
 
 
-class RegionStore(People, Scanning):
+class RegionStore(People, Scanning, Comparing):
     """Capture, feed and apply of one region.
 
     Raises, everywhere:

@@ -12,7 +12,7 @@ import pymysql
 import memory_region
 from contract.replication.regions import Region, default_rules
 from region_operator.replication.catalog import CATALOG
-from region_operator.replication.feed import FeedPage, FeedRequest
+from region_operator.replication.feed import FeedPage, FeedRequest, RowKey
 
 GONE = (0, 2006, 2013)
 """What the driver says of a connection whose server was started anew."""
@@ -35,6 +35,9 @@ class Cloud(Protocol):
     def add_event(self, key: str, *, account: str, user: str, start: Any = None) -> None: ...
     def update(self, entity: str, key: str, **columns: Any) -> None: ...
     def erase(self, entity: str, key: str) -> None: ...
+    def lose(self, entity: str, key: str) -> None:
+        """The row is gone behind everybody's back, and so is what is known of it."""
+
     def value(self, entity: str, key: str, column: str) -> Any: ...
     def has(self, entity: str, key: str) -> bool: ...
     def fold(self) -> None: ...
@@ -87,6 +90,12 @@ class MariaDBCloud(Region):
 
     def erase(self, entity: str, key: str) -> None:
         self.sql(f"DELETE FROM `{CATALOG[entity].table}` WHERE uuid = %s", [key])
+
+    def lose(self, entity: str, key: str) -> None:
+        self.sql("SET @region_sync_apply = 1, foreign_key_checks = 0")
+        self.erase(entity, key)
+        self.sql("SET @region_sync_apply = NULL, foreign_key_checks = 1")
+        self.sync_sql("DELETE FROM row_version WHERE entity = %s AND entity_key = %s", [entity, key])
 
     def value(self, table: str, key: str, column: str) -> Any:
         value = super().value(table, key, column)
@@ -171,6 +180,11 @@ class MemoryCloud(memory_region.Cloud):
     def states(self) -> dict[tuple[str, str], str]:
         page = self.read(FeedRequest(peer=0, max_rows=10**6, max_bytes=10**9))
         return {(row.entity, row.key): row.state for row in page.rows}
+
+    def lose(self, entity: str, key: str) -> None:
+        row = RowKey(entity, key)
+        with self.server.transaction() as draft:
+            del draft.business[row], draft.versions[row]
 
     def content(self) -> Content:
         return {

@@ -1,0 +1,93 @@
+"""How this region answers a peer that compares: its store behind worker threads, and a route for each question."""
+
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from typing import Any, Final, TypeAlias
+
+from region_operator.api.agent import Wire
+from region_operator.api.scans import ScanGrant
+from region_operator.errors import InvalidInput
+from region_operator.replication.agent.region import LocalRegion
+from region_operator.replication.agent.scan_regions import ScanPeer
+from region_operator.replication.feed import FetchedRows, RowKey
+from region_operator.replication.scan_protocol import (
+    DigestAnswer,
+    RangeQuestion,
+    RowsAnswer,
+    RowsQuestion,
+    ScanQuestion,
+    StandingAnswer,
+    TakeAnswer,
+    TakeQuestion,
+)
+from region_operator.replication.scans.compare import Comparison, Side, Standing
+from region_operator.replication.scans.digests import Digest, RowDigest
+
+
+class ComparedHere:
+    """This region as it is compared with a peer, by its own agent (``scans.compare.Here``) and by the peer's."""
+
+    def __init__(self, region: LocalRegion, *, peer: int) -> None:
+        self._region, self._peer = region, peer
+
+    async def exchanged(self) -> list[str]:
+        return await self._region.read(lambda store: store.exchanged())
+
+    async def count(self, entities: Collection[str]) -> int:
+        return await self._region.read(lambda store: store.known_rows(entities))
+
+    async def digest(self, entity: str, *, after: str, upto: str, limit: int) -> Digest | None:
+        return await self._region.read(lambda store: store.digest(entity, after=after, upto=upto, limit=limit))
+
+    async def row_digests(self, entity: str, *, after: str, upto: str, limit: int) -> list[RowDigest]:
+        return await self._region.read(lambda store: store.row_digests(entity, after=after, upto=upto, limit=limit))
+
+    async def row_digests_of(self, entity: str, keys: Collection[str]) -> list[RowDigest]:
+        return await self._region.read(lambda store: store.row_digests_of(entity, keys))
+
+    async def standing(self) -> Standing:
+        head = await self._region.covering_head()
+        cursor, _, _ = await self._region.position(self._peer)
+        return Standing(head, cursor.lsn)
+
+    async def rows(self, keys: list[RowKey]) -> FetchedRows:
+        return await self._region.read(lambda store: store.read_rows(keys))
+
+    async def take(self, rows: FetchedRows) -> Sequence[RowKey]:
+        if rows.source != self._peer:
+            raise InvalidInput(
+                field="source", problem=f"is {rows.source}, the peer is {self._peer}", remedy="send rows of your own"
+            )
+        return (await self._region.apply_rows(self._peer, rows)).missing
+
+
+def comparison(region: LocalRegion, grant: ScanGrant, peer: ScanPeer) -> Comparison:
+    """What compares the chunks of a scan that was granted."""
+    return Comparison(ComparedHere(region, peer=grant.peer), peer, entities=grant.entities)
+
+
+async def _digest(here: Side, asked: RangeQuestion) -> Wire:
+    return DigestAnswer.of(await here.digest(asked.entity, after=asked.after, upto=asked.upto, limit=asked.limit))
+
+
+async def _rows(here: Side, asked: RowsQuestion) -> Wire:
+    if asked.keys is not None:
+        return RowsAnswer.of(await here.row_digests_of(asked.entity, asked.keys))
+    return RowsAnswer.of(await here.row_digests(asked.entity, after=asked.after, upto=asked.upto, limit=asked.limit))
+
+
+async def _standing(here: Side, _: ScanQuestion) -> Wire:
+    return StandingAnswer.of(await here.standing())
+
+
+async def _take(here: Side, asked: TakeQuestion) -> Wire:
+    return TakeAnswer.of(await here.take(asked.fetched()))
+
+
+Answering: TypeAlias = Callable[[Side, Any], Awaitable[Wire]]
+
+ANSWERS: Final[Mapping[str, tuple[type[ScanQuestion], Answering]]] = {
+    "/v1/scan/digest": (RangeQuestion, _digest),
+    "/v1/scan/rows": (RowsQuestion, _rows),
+    "/v1/scan/standing": (ScanQuestion, _standing),
+    "/v1/scan/take": (TakeQuestion, _take),
+}

@@ -1,0 +1,94 @@
+"""Digests of what this region knows of its rows, computed in the database: what a full scan compares (ENGINE 27, 28).
+
+Rows whose values are in the business row are kept as exactly the text that is hashed, so the database hashes them by
+itself. The others (in conflict, deleted, waiting) are few and are hashed here.
+"""
+
+from collections.abc import Collection
+from typing import Any
+
+from region_operator.naming import quote_identifier
+from region_operator.replication.model import codec
+from region_operator.replication.scans.digests import MODULUS, Digest, RowDigest, hash_of
+from region_operator.replication.store.connections import Session
+from region_operator.replication.store.layout import Layout
+from region_operator.replication.store.rows import chunks, marks
+
+_HASH = "IF(v.complete, 0, CAST(CONV(LEFT(MD5(v.state), 16), 16, 10) AS UNSIGNED))"
+
+
+def digest(session: Session, layout: Layout, entity: str, *, after: str, upto: str, limit: int) -> Digest:
+    """Of at most ``limit`` rows after one key, up to another one; ``upto`` "" is the end."""
+    where, values = _range(after, upto)
+    row = session.one(
+        "SELECT COUNT(*), IFNULL(MAX(entity_key), ''), IFNULL(BIT_XOR(h), 0), CAST(IFNULL(SUM(h), 0) AS CHAR), "
+        f"IFNULL(SUM(complete), 0) FROM (SELECT v.entity_key, v.complete, {_HASH} AS h "
+        f"FROM {layout.own('row_version')} v WHERE v.entity = %s AND {where} AND v.lsn IS NOT NULL "
+        "ORDER BY v.entity_key LIMIT %s) found",
+        (entity, *values, limit),
+    )
+    assert row is not None
+    count, last = int(row[0]), str(row[1])
+    found = Digest(count, int(row[2]), int(row[3]) % MODULUS, last, cut=count >= limit and (not upto or last < upto))
+    if not int(row[4]):
+        return found
+    states = session.select(
+        f"SELECT state FROM {layout.own('row_version')} v WHERE v.entity = %s AND v.entity_key > %s "
+        "AND v.entity_key <= %s AND v.lsn IS NOT NULL AND v.complete",
+        (entity, after, last),
+    )
+    return found.plus(hash_of(codec.decode(text)) for (text,) in states)
+
+
+def rows(session: Session, layout: Layout, entity: str, *, after: str, upto: str, limit: int) -> list[RowDigest]:
+    """The rows of the same range, one by one."""
+    where, values = _range(after, upto)
+    condition = f"v.entity = %s AND {where} AND v.lsn IS NOT NULL ORDER BY v.entity_key LIMIT %s"
+    return _rows(session, layout, entity, condition, entity, *values, limit)
+
+
+def rows_of(session: Session, layout: Layout, entity: str, keys: Collection[str]) -> list[RowDigest]:
+    """Rows by key; those that are not known are left out, but for those that wait to be known."""
+    found: list[RowDigest] = []
+    for piece in chunks(sorted(keys)):
+        condition = f"v.entity = %s AND v.entity_key IN ({marks(piece)}) AND v.lsn IS NOT NULL"
+        found += _rows(session, layout, entity, condition, entity, *piece)
+        known = {row.key for row in found}
+        unmerged = session.select(
+            f"SELECT DISTINCT entity_key FROM {layout.own('parked')} WHERE entity = %s "
+            f"AND entity_key IN ({marks(piece)}) AND payload IS NOT NULL",
+            (entity, *piece),
+        )
+        found += [RowDigest(str(key), 0, 0, aside=True) for (key,) in unmerged if key not in known]
+    return found
+
+
+def _range(after: str, upto: str) -> tuple[str, tuple[str, ...]]:
+    if upto:
+        return "v.entity_key > %s AND v.entity_key <= %s", (after, upto)
+    return "v.entity_key > %s", (after,)
+
+
+def _rows(session: Session, layout: Layout, entity: str, condition: str, *values: Any) -> list[RowDigest]:
+    unmerged = (
+        f"EXISTS (SELECT 1 FROM {layout.own('parked')} p WHERE p.entity = v.entity AND p.entity_key = v.entity_key "
+        "AND p.payload IS NOT NULL)"
+    )
+    found = session.select(
+        f"SELECT v.entity_key, {_HASH}, v.lsn, IF(v.complete, v.state, NULL), {unmerged} OR {_purged(layout, entity)} "
+        f"FROM {layout.own('row_version')} v WHERE {condition}",
+        values,
+    )
+    return [
+        RowDigest(str(key), int(number) if text is None else hash_of(codec.decode(text)), int(lsn), bool(aside))
+        for key, number, lsn, text, aside in found
+    ]
+
+
+def _purged(layout: Layout, entity: str) -> str:
+    """SQL that is true for a row of an append-only entity that was purged here: nobody is sent it any more."""
+    table = layout.tables[entity]
+    if not table.entity.append_only:
+        return "FALSE"
+    column = quote_identifier(str(table.entity.key_column))
+    return f"(NOT v.complete AND NOT EXISTS (SELECT 1 FROM {table.sql} t WHERE t.{column} = v.entity_key))"

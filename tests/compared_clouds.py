@@ -1,0 +1,55 @@
+"""Regions of tests as a full scan compares them: a store behind the port, with its links at work while one waits."""
+
+from collections.abc import Callable, Collection, Sequence
+from typing import Any
+
+from region_operator.replication.feed import FetchedRows, RowKey
+from region_operator.replication.scans.compare import Comparison, Standing
+from region_operator.replication.scans.digests import Digest, RowDigest
+from region_operator.replication.scans.ports import ChunkOutcome
+
+
+class Compared:
+    """A store as ``scans.compare.Here``; ``link`` lets the region pull from the other one."""
+
+    def __init__(self, store: Any, *, peer: int, link: Callable[[], object]) -> None:
+        self.store, self._peer, self._link = store, peer, link
+        self.told: list[str] = []
+
+    async def exchanged(self) -> list[str]:
+        return list(self.store.exchanged())
+
+    async def count(self, entities: Collection[str]) -> int:
+        return int(self.store.known_rows(entities))
+
+    async def digest(self, entity: str, *, after: str, upto: str, limit: int) -> Digest | None:
+        found: Digest | None = self.store.digest(entity, after=after, upto=upto, limit=limit)
+        return found
+
+    async def row_digests(self, entity: str, *, after: str, upto: str, limit: int) -> list[RowDigest]:
+        found = list(self.store.row_digests(entity, after=after, upto=upto, limit=limit))
+        self.told += [row.key for row in found]
+        return found
+
+    async def row_digests_of(self, entity: str, keys: Collection[str]) -> list[RowDigest]:
+        return list(self.store.row_digests_of(entity, keys))
+
+    async def standing(self) -> Standing:
+        head = int(self.store.fold_captured())
+        self._link()
+        return Standing(head, self.store.cursor(self._peer).lsn)
+
+    async def rows(self, keys: list[RowKey]) -> FetchedRows:
+        fetched: FetchedRows = self.store.read_rows(keys)
+        return fetched
+
+    async def take(self, rows: FetchedRows) -> Sequence[RowKey]:
+        return tuple(self.store.apply_rows(self._peer, rows).missing)
+
+
+async def scan(comparison: Comparison, *, max_rows: int = 1000) -> list[ChunkOutcome]:
+    """All chunks."""
+    outcomes = [await comparison.chunk(None, max_rows)]
+    while (position := outcomes[-1].next) is not None:
+        outcomes.append(await comparison.chunk(position, max_rows))
+    return outcomes
