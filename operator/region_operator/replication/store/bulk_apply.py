@@ -16,23 +16,21 @@ from region_operator.replication.catalog import Unique
 from region_operator.replication.feed import BulkRows, FeedRow, RowKey
 from region_operator.replication.model import plain, shapes
 from region_operator.replication.model.origin import MOST_WRITES_AT_ONCE
-from region_operator.replication.model.shapes import GENESIS_EXCEPTIONS, GENESIS_LENGTH, KEY_EXCEPTIONS, Shape
-from region_operator.replication.store import bulk_tables, incarnations, parked, sets
+from region_operator.replication.model.shapes import Shape
+from region_operator.replication.store import bulk_tables, incarnations, parked, sets, staging
 from region_operator.replication.store.bulk_tables import BulkTable
-from region_operator.replication.store.connections import DOCUMENT, Session
+from region_operator.replication.store.connections import Session
 from region_operator.replication.store.context import Context, Outcome
-from region_operator.replication.store.documents import NUMBER, TEXT, source
 from region_operator.replication.store.faults import is_deadlock, is_gone
 from region_operator.replication.store.layout import Table
 from region_operator.replication.store.rows import marks
-from region_operator.replication.store.schema import KEY_LENGTH
 
 LINES = 2000
 """Rows that one statement writes."""
 
-_IS_GENESIS = f"LENGTH(r.g) = {GENESIS_LENGTH} AND r.g NOT REGEXP '{GENESIS_EXCEPTIONS}'"
-_NO_GENESIS = "r.g = ''"
-_TIME = "^[0-9]{4}-[0-9]{2}-[0-9]{2} [0-9]{2}:[0-9]{2}:[0-9]{2}$"
+
+class _NotStaged(Exception):
+    """The database does not take the text itself."""
 
 
 class _NotPlain(Exception):
@@ -45,6 +43,7 @@ class BulkApplication:
     def __init__(self, session: Session, context: Context, outcome: Outcome) -> None:
         self._session, self._context, self._outcome = session, context, outcome
         self._layout = context.layout
+        self._staged = f"{self._layout.own(staging.TABLE)} r"
 
     def run(self, pages: Sequence[BulkRows]) -> list[BulkRows]:
         """Write rows, parents first; returns those that take a closer look."""
@@ -53,8 +52,11 @@ class BulkApplication:
             table = self._check(rows) if self._is_known(rows) else None
             lines = rows.text.split(b"\n")
             if table is not None:
-                pieces = (lines[start : start + LINES] for start in range(0, len(lines), LINES))
-                lines = [line for piece in pieces for line in self._take(table, rows.shapes, piece)]
+                fit = staging.is_plain(table).fullmatch
+                taken = [line for line in lines if fit(line)]
+                lines = [line for line in lines if not fit(line)] if len(taken) < len(lines) else []
+                pieces = (taken[start : start + LINES] for start in range(0, len(taken), LINES))
+                lines += [line for piece in pieces for line in self._take(table, rows.shapes, piece)]
             if lines:
                 left.append(replace(rows, count=len(lines), text=b"\n".join(lines)))
         if self._outcome.changed:
@@ -80,23 +82,26 @@ class BulkApplication:
 
     def _take(self, bulk: BulkTable, found: Sequence[Shape], lines: list[bytes]) -> list[bytes]:
         """Write some lines; returns what is left of them."""
-        left = self._take_new(bulk, found, lines)
-        if left is not None:
-            return left
-        places = self._known(bulk, lines)
-        new = [line for place, line in enumerate(lines, start=1) if place not in places]
-        left = self._take_new(bulk, found, new) if places and new else new
+        try:
+            left = self._take_new(bulk, found, lines)
+            if left is not None:
+                return left
+            places = self._known(bulk, lines)
+            new = [line for place, line in enumerate(lines, start=1) if place not in places]
+            left = self._take_new(bulk, found, new) if places and new else new
+        except _NotStaged:
+            return lines
         return [*(lines[place - 1] for place in sorted(places)), *(new if left is None else left)]
 
     def _take_new(self, bulk: BulkTable, found: Sequence[Shape], lines: list[bytes]) -> list[bytes] | None:
         """Write lines none of which is known here; None if one is after all, or the database refuses one."""
-        self._send(lines)
+        self._stage(bulk, lines)
         try:
             with self._session.savepoint():
                 missed = self._insert(bulk, count=len(lines))
                 if missed:
                     written = [line for place, line in enumerate(lines, start=1) if place not in missed]
-                    self._send(written)
+                    self._stage(bulk, written)
                 count = len(lines) - len(missed)
                 if count and (self._number(bulk, found) != count or not self._is_alone(bulk, count=count)):
                     raise _NotPlain
@@ -111,21 +116,26 @@ class BulkApplication:
             self._wake(bulk.table, lines)
         return [lines[place - 1] for place in sorted(missed)]
 
-    def _send(self, lines: Sequence[bytes]) -> None:
-        self._session.set_document(b"[" + b",".join(lines) + b"]")
+    def _stage(self, bulk: BulkTable, lines: Sequence[bytes]) -> None:
+        try:
+            staging.fill(self._session, self._layout, bulk, lines)
+        except pymysql.Error as error:
+            if is_deadlock(error) or is_gone(error):
+                raise
+            raise _NotStaged from error
 
     def _known(self, bulk: BulkTable, lines: Sequence[bytes]) -> set[int]:
         """The places of lines whose keys are here already."""
         table = bulk.table
-        self._send(lines)
+        self._stage(bulk, lines)
         own, same = self._layout.own("row_version"), "v.entity_key = CONVERT(r.k USING utf8mb4) COLLATE utf8mb4_bin"
         found = [
             *self._session.select(
-                f"SELECT STRAIGHT_JOIN r.n FROM {_source(bulk, 'k')} JOIN {own} v ON v.entity = %s AND {same}",
+                f"SELECT STRAIGHT_JOIN r.n FROM {self._staged} JOIN {own} v ON v.entity = %s AND {same}",
                 (table.entity.name,),
             ),
             *self._session.select(
-                f"SELECT STRAIGHT_JOIN r.n FROM {_source(bulk, 'k')} JOIN {table.sql} t ON t.{table.key_column} = r.k"
+                f"SELECT STRAIGHT_JOIN r.n FROM {self._staged} JOIN {table.sql} t ON t.{table.key_column} = r.k"
             ),
         ]
         return {int(row[0]) for row in found}
@@ -139,7 +149,7 @@ class BulkApplication:
             if unique.indexed or self._is_each_name_once(bulk, unique, count=count):
                 continue
             taken = self._session.one(
-                f"SELECT STRAIGHT_JOIN 1 FROM {_source(bulk, 'k')} JOIN {table.sql} t ON t.{table.key_column} = r.k "
+                f"SELECT STRAIGHT_JOIN 1 FROM {self._staged} JOIN {table.sql} t ON t.{table.key_column} = r.k "
                 f"{sets.same_name_sql(self._layout, table, unique)} LIMIT 1"
             )
             if taken is not None:
@@ -155,7 +165,7 @@ class BulkApplication:
         name = texts[0]
         value = bulk_tables.as_key(f"r.{_name(table, name)}", bulk.collations[name])
         found = self._session.one(
-            f"SELECT STRAIGHT_JOIN COUNT(*) FROM {_source(bulk, _name(table, name))} "
+            f"SELECT STRAIGHT_JOIN COUNT(*) FROM {self._staged} "
             f"LEFT JOIN {table.sql} o ON o.{quote_identifier(name)} = {value}"
         )
         return found is not None and int(found[0]) == count
@@ -167,7 +177,7 @@ class BulkApplication:
             return False
         same = "d.entity_key = CONVERT(r.k USING utf8mb4) COLLATE utf8mb4_bin"
         found = self._session.one(
-            f"SELECT STRAIGHT_JOIN 1 FROM {_source(bulk, 'k')} JOIN {dirty} d ON d.entity = %s AND {same} LIMIT 1",
+            f"SELECT STRAIGHT_JOIN 1 FROM {self._staged} JOIN {dirty} d ON d.entity = %s AND {same} LIMIT 1",
             (name,),
         )
         return found is not None
@@ -178,7 +188,7 @@ class BulkApplication:
         Parents are kept from going, and those that a writer holds are not waited for, but missed.
         """
         table = bulk.table
-        values, joins, conditions = [], "", [f"r.k <> '' AND r.k NOT REGEXP '{KEY_EXCEPTIONS}'"]
+        values, joins, conditions = list[str](), "", list[str]()
         references = {field.name: number for number, field in enumerate(table.references)}
         for index, (field, column) in enumerate(sets.columns(table)):
             value = f"r.c{index}"
@@ -193,8 +203,6 @@ class BulkApplication:
                     value = f"IFNULL({value}, {int(field.absent)})"
             if not column.nullable:
                 conditions.append(f"{value} IS NOT NULL")
-            if column.kind == "datetime":
-                conditions.append(f"(r.c{index} IS NULL OR r.c{index} REGEXP '{_TIME}')")
             if column.name == table.entity.removed:
                 conditions.append(f"r.c{index} IS NULL")
             values.append(value)
@@ -204,13 +212,13 @@ class BulkApplication:
         names = ", ".join([table.key_column, *map(quote_identifier, table.entity.columns)])
         written = self._session.execute(
             f"INSERT INTO {table.sql} ({names}) SELECT STRAIGHT_JOIN r.k, {', '.join(values)} "
-            f"FROM {_source(bulk)}{joins} WHERE {' AND '.join(conditions)} LOCK IN SHARE MODE SKIP LOCKED",
+            f"FROM {self._staged}{joins} WHERE {' AND '.join(conditions) or 'TRUE'} LOCK IN SHARE MODE SKIP LOCKED",
             fixed,
         )
         if written == count:
             return set()
         missed = self._session.select(
-            f"SELECT STRAIGHT_JOIN r.n FROM {_source(bulk, 'k')} LEFT JOIN {table.sql} t ON t.{table.key_column} = r.k "
+            f"SELECT STRAIGHT_JOIN r.n FROM {self._staged} LEFT JOIN {table.sql} t ON t.{table.key_column} = r.k "
             f"WHERE t.{table.local_id} IS NULL"
         )
         return {int(row[0]) for row in missed}
@@ -223,12 +231,12 @@ class BulkApplication:
         states, fits, pieces = "", "", list[str]()
         for number, shape in enumerate(found):
             states += f" WHEN {number} THEN CONCAT(%s, r.k, %s, r.g, %s, r.k, %s)"
-            fits += f" WHEN {number} THEN {_IS_GENESIS if shape.has_genesis else _NO_GENESIS}"
+            fits += f" WHEN {number} THEN r.g {'<>' if shape.has_genesis else '='} ''"
             pieces += [shape.before, shape.actors, shape.after, shape.rest]
         written = self._session.execute(
             f"INSERT INTO {layout.own('row_version')} (entity, entity_key, lsn, complete, state, alive, from_region, "
             f"from_incarnation, from_lsn, changed_at) SELECT %s, r.k, %s + r.n, 0, CASE r.shape{states} END, 1, %s, "
-            f"%s, r.lsn, UTC_TIMESTAMP(6) FROM {_source(bulk, 'k', 'lsn', 'g', 'shape')} WHERE CASE r.shape{fits} END",
+            f"%s, r.lsn, UTC_TIMESTAMP(6) FROM {self._staged} WHERE CASE r.shape{fits} END",
             (bulk.table.entity.name, lane[0], *pieces, context.source, context.incarnation),
         )
         self._outcome.head = int(lane[0]) + written
@@ -266,20 +274,6 @@ def as_rows(pages: Sequence[BulkRows]) -> list[FeedRow]:
             reason="PeerRefused",
         ) from error
     return found
-
-
-def _source(bulk: BulkTable, *only: str) -> str:
-    """The page's rows ``r``, or these columns of them: keys in the collations of what they are looked up in."""
-    table = bulk.table
-    placed = [("k", _key_type(bulk.key)), ("lsn", NUMBER), ("g", TEXT), ("shape", NUMBER)]
-    for index, (field, column) in enumerate(sets.columns(table)):
-        kind = NUMBER if column.kind in ("int", "bool") else TEXT
-        placed.append((f"c{index}", _key_type(bulk.parents[field.name]) if field.reference is not None else kind))
-    return source(placed, document=DOCUMENT, numbered="n", only=only or None)
-
-
-def _key_type(collation: str) -> str:
-    return f"VARCHAR({KEY_LENGTH}) CHARACTER SET {bulk_tables.character_set(collation)} COLLATE {collation}"
 
 
 def _name(table: Table, field: str) -> str:

@@ -27,9 +27,6 @@ Result = TypeVar("Result")
 CAPTURE_SWITCH: Final = "@region_sync_apply"
 """Session variable that tells the triggers that the applier writes."""
 
-DOCUMENT: Final = "@region_sync_document"
-"""Session variable that holds rows for several statements."""
-
 _SESSION: Final = (
     # STRICT: a value that does not fit is an error that parks a row, never a silently different value under its dot.
     "SET SESSION sql_mode = 'STRICT_ALL_TABLES,ERROR_FOR_DIVISION_BY_ZERO,NO_ENGINE_SUBSTITUTION',"
@@ -97,10 +94,9 @@ class Session:
         rows = self.select(sql, values)
         return rows[0] if rows else None
 
-    def set_document(self, document: bytes) -> None:
-        """Leave a text of UTF-8 at the server, as `DOCUMENT`, for the statements that follow."""
-        escaped = document.replace(b"\\", b"\\\\").replace(b"'", b"\\'")
-        self._connection.query(b"SET %s = '%s'" % (DOCUMENT.encode(), escaped))
+    def execute_text(self, statement: bytes) -> None:
+        """Run a statement with its values in it, of UTF-8; for those who have proved that they are literals."""
+        self._connection.query(statement)
 
     @contextlib.contextmanager
     def transaction(self, begin: str = "START TRANSACTION") -> Iterator[None]:

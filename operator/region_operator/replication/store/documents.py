@@ -6,7 +6,7 @@ is not the indexes' (ENGINE 25).
 """
 
 import json
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Final
 
 TEXT: Final = "LONGTEXT CHARACTER SET utf8mb4"
@@ -32,23 +32,9 @@ def documents(rows: Iterable[Sequence[Any]]) -> Iterator[str]:
         yield f"[{','.join(texts)}]"
 
 
-def source(
-    columns: Sequence[tuple[str, str]],
-    *,
-    document: str = "%s",
-    numbered: str = "",
-    only: Collection[str] | None = None,
-) -> str:
-    """The table expression ``r`` for one text: names and types in the order of the rows' values.
-
-    ``numbered``: name of a column with the place of the row, from 1. ``only``: the columns that the statement uses; the
-    server looks for the others too, each from the beginning of the row, also where nobody reads them.
-    """
+def source(columns: Sequence[tuple[str, str]]) -> str:
+    """The table expression ``r`` for one text that is bound: names and types in the order of the rows' values."""
     listed = [
-        f"{name} {kind} PATH '$[{index}]' NULL ON EMPTY ERROR ON ERROR"
-        for index, (name, kind) in enumerate(columns)
-        if only is None or name in only
+        f"{name} {kind} PATH '$[{index}]' NULL ON EMPTY ERROR ON ERROR" for index, (name, kind) in enumerate(columns)
     ]
-    if numbered:
-        listed.insert(0, f"{numbered} FOR ORDINALITY")
-    return f"JSON_TABLE({document}, '$[*]' COLUMNS ({', '.join(listed)})) r"
+    return f"JSON_TABLE(%s, '$[*]' COLUMNS ({', '.join(listed)})) r"

@@ -62,7 +62,7 @@ def agent_grants(layout: Layout, *, name: str) -> list[str]:
     """What the agent may do: everything in its own schema but its shape, and the synced tables' rows."""
     agent = account(name)
     return [
-        f"GRANT {AGENT_READS} ON {layout.sync}.* TO {agent}",
+        f"GRANT {AGENT_READS}, CREATE TEMPORARY TABLES ON {layout.sync}.* TO {agent}",
         *(f"GRANT {AGENT_READS} ON {table.sql} TO {agent}" for table in layout.tables.values()),
         f"GRANT SELECT, INSERT, UPDATE ON {layout.business}.{WITNESS_TABLE} TO {agent}",
         listing_grant(layout, agent),
