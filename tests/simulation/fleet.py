@@ -10,7 +10,7 @@ from memory_region.database import NOWHERE
 from region_operator.api.agent import Link, Rules
 from region_operator.replication.feed import ApplyOutcome, FeedPage, FeedRequest, FetchedRows
 from region_operator.replication.model import Cursor
-from simulation import verdict
+from simulation import scans, verdict
 from simulation.network import Network
 from simulation.node import ASKED_S, Node, link_to
 from simulation.oracle import Knowledge, Oracle, Violation
@@ -97,6 +97,12 @@ class Fleet:
         await self._stay_quiet()
         self._check_faults()
         verdict.check(self)
+        await scans.check(self)
+        self._check_faults()
+
+    def peered(self) -> list[tuple[int, int]]:
+        """The pairs of regions that are peered now, the lower id first."""
+        return sorted({(min(pair), max(pair)) for uid, pair in self._links.items() if uid not in self._left})
 
     def kill(self, node: Node, *, starts_after_s: float) -> None:
         """Kill the agent now; it starts anew a while later."""

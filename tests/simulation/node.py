@@ -235,6 +235,12 @@ class Node:
         return parts
 
     @property
+    def region(self) -> LocalRegion:
+        """As its running agent has it."""
+        assert self._parts is not None
+        return self._parts.region
+
+    @property
     def left(self) -> frozenset[str]:
         """Peerings that this region has finished leaving."""
         held = self._parts.keeper.held if self._parts is not None else None

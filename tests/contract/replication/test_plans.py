@@ -15,7 +15,7 @@ MANY = 1000
 
 @pytest.mark.rule("ENGINE 25")
 @pytest.mark.parametrize("character_set", ["utf8mb4", "latin1"])
-def test_no_statement_of_fold_feed_and_apply_reads_a_whole_table(
+def test_no_statement_of_fold_feed_apply_and_scan_reads_a_whole_table(
     make_region: Callable[..., Region], monkeypatch: pytest.MonkeyPatch, character_set: str
 ) -> None:
     here, there = make_region(1, prepared=False), make_region(2, prepared=False)
@@ -54,6 +54,10 @@ def test_no_statement_of_fold_feed_and_apply_reads_a_whole_table(
         there.store.apply(here.id, here.read(bulk))
         for key in (RowKey("domain", "sales"), RowKey("account", "acme"), RowKey("user", "jane")):
             there.store.apply_rows(here.id, here.store.read_rows([key]))
+        for entity in ("user", "event"):
+            there.store.digest(entity, after="", upto="", limit=20)
+            there.store.row_digests(entity, after="u-a-1", upto="u-a-2", limit=20)
+            there.store.row_digests_of(entity, ["jane", "u-a-1-7"])
     assert there.has("user", "jane")
     assert there.has("user", f"u-a-1-{MANY}")
     assert whole == []

@@ -1,0 +1,93 @@
+"""Full scans of a fleet at rest: nothing differs, and what a region loses behind everybody's back is found again."""
+
+import random
+from typing import TYPE_CHECKING
+
+from compared_clouds import scan
+from memory_region import Database
+from region_operator.replication.agent.scan_answers import ComparedHere
+from region_operator.replication.catalog import CATALOG
+from region_operator.replication.feed import RowKey
+from region_operator.replication.scans.compare import Comparison
+from region_operator.replication.scans.ports import ChunkOutcome
+from simulation.oracle import Violation
+
+if TYPE_CHECKING:
+    from simulation.fleet import Fleet
+
+MOST_LOST = 3
+CHUNK_ROWS = 7
+
+
+async def check(fleet: "Fleet") -> None:
+    for a, b in fleet.peered():
+        found = await _scan(fleet, a, b)
+        if figures(found) != (0, 0):
+            raise Violation(f"a scan of regions {a} and {b} finds {figures(found)} at rest: {found[-1].message}")
+    await _check_repair(fleet, *fleet.peered()[0])
+
+
+async def _check_repair(fleet: "Fleet", a: int, b: int) -> None:
+    chance = random.Random(fleet.plan.seed)
+    lost = {}
+    for number in (a, b):
+        for row in chance.sample(leaves := _leaves(fleet, number), min(len(leaves), chance.randint(0, MOST_LOST))):
+            if row not in {of for _, of in lost}:
+                lost[number, row] = _lose(fleet, number, row)
+    found = await _scan(fleet, a, b)
+    if figures(found) != (len(lost), len(lost)):
+        raise Violation(f"a scan of regions {a} and {b} that lost {sorted(lost, key=str)} finds {figures(found)}")
+    for (number, row), columns in lost.items():
+        if fleet.contents()[number].business.get(row) != columns:
+            raise Violation(
+                f"region {number} shows {row} as {fleet.contents()[number].business.get(row)} instead of {columns}"
+            )
+
+
+async def _scan(fleet: "Fleet", a: int, b: int) -> list[ChunkOutcome]:
+    here, peer = (fleet.nodes[number].region for number in (a, b))
+    return await scan(Comparison(ComparedHere(here, peer=b), ComparedHere(peer, peer=a)), max_rows=CHUNK_ROWS)
+
+
+def figures(found: list[ChunkOutcome]) -> tuple[int, int]:
+    return sum(one.differing for one in found), sum(one.repaired for one in found)
+
+
+def _lose(fleet: "Fleet", number: int, row: RowKey) -> object:
+    server = fleet.nodes[number].server
+    content = server.database.copy()
+    columns = content.business.pop(row)
+    del content.versions[row]
+    server.database = content  # no commit: nobody has captured it, nobody is told
+    return columns
+
+
+def _leaves(fleet: "Fleet", number: int) -> list[RowKey]:
+    """Live rows that are shown as they are and that no other row refers to."""
+    content = fleet.contents()[number]
+    contested = {row.entity for row, _ in content.parked}  # a name that is free for a moment goes to who waits for it
+    adopted = set(content.aliases) | _adopters(content)
+    conflicting = {row for record in content.conflicts.values() for row in (record.row, record.other)}
+    targets = {target for row, columns in content.business.items() for target in _targets(row, columns)}
+    return sorted(
+        (
+            row
+            for row in content.business.keys() & content.versions.keys()
+            if row not in adopted | conflicting | targets
+            and row.entity != "event"  # others may have purged it, or what it refers to
+            and row.entity not in contested
+            and not row.key.startswith("well-known")
+            and content.business[row].get("removed") is None
+        ),
+        key=str,
+    )
+
+
+def _adopters(content: Database) -> set[RowKey]:
+    return {RowKey(row.entity, key) for row, key in content.aliases.items()}
+
+
+def _targets(row: RowKey, columns: object) -> set[RowKey]:
+    assert isinstance(columns, dict)
+    fields = (field for field in CATALOG[row.entity].fields if field.reference is not None)
+    return {RowKey(str(field.reference), str(columns[field.name])) for field in fields}
