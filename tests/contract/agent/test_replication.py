@@ -8,7 +8,7 @@ import uuid
 
 import pytest
 
-from contract.agent.regions import Pair, eventually
+from contract.agent.regions import Pair, Region, eventually
 from contract.ports import free_port
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -36,16 +36,24 @@ async def test_a_row_written_here_is_found_there_within_tens_of_milliseconds(pai
 
 @pytest.mark.rule("ENGINE 13")
 async def test_what_was_received_is_not_sent_back(pair: Pair) -> None:
-    key, name = new()
+    """A mark that is made later crosses later: when it is there, an echo would have been there before it."""
+    (key, name), (mark, other) = new(), new()
     pair.one.database.add_domain(key, name)
-    await eventually(lambda: pair.two.database.domain(key))
-    await asyncio.sleep(1)  # well-known rows of both sides have met by now
+    pair.one.database.add_domain(mark, other)
+    await eventually(lambda: pair.two.database.domain(mark))
+    for source, target in ((pair.two, pair.one), (pair.one, pair.two)):  # what is older has met by then
+        await crosses(source, target, mark, f"before.{source.id}.test")
     before = traffic(pair)
-    pair.two.database.run("UPDATE domain SET network_domain = 'once.test' WHERE uuid = %s", key)
-    await eventually(lambda: pair.one.database.domain(key)[2])
-    await asyncio.sleep(0.7)
+    await crosses(pair.two, pair.one, key, "once.test")
+    await crosses(pair.one, pair.two, mark, "after.test")
     after = traffic(pair)
-    assert after == (before[0] + 1, before[1] + 1, before[2] + 1, before[3])
+    assert after == (before[0] + 2, before[1] + 2, before[2] + 1, before[3] + 1)
+
+
+async def crosses(source: Region, target: Region, key: str, network_domain: str) -> None:
+    source.database.run("UPDATE domain SET network_domain = %s WHERE uuid = %s", network_domain, key)
+    await eventually(lambda: target.database.domain(key)[2] == network_domain)
+    await target.agent._region.covering_head()  # behind the apply in the one write lane: it has been counted
 
 
 def traffic(pair: Pair) -> tuple[int, int, int, int]:

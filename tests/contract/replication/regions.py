@@ -2,7 +2,7 @@
 
 import contextlib
 import itertools
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -288,3 +288,22 @@ def settle(*regions: Region, rounds: int = 20) -> None:
         if heads == [region.store.head() for region in regions]:
             return
     raise AssertionError("the regions never come to rest")
+
+
+def meet(*regions: Any, retry: Callable[[Any], object], rounds: int = 60) -> None:
+    """Exchange until nothing moves; ``retry`` lets rows of a region that wait be tried again meanwhile."""
+    for _ in range(rounds):
+        heads = [region.store.head() for region in regions]
+        for target, source in itertools.permutations(regions, 2):
+            pull(target, source)
+            target.fold()
+        for region in regions:
+            retry(region)
+        if heads == [region.store.head() for region in regions]:
+            return
+    raise AssertionError("the regions never come to rest")
+
+
+def clashes(region: Any) -> list[tuple[str, str, str]]:
+    """Key, rule and state of every record of two rows of one name."""
+    return sorted((c.row.key, c.rule, c.state) for c in region.store.conflicts(state=None) if c.kind == "UniqueClash")

@@ -1,29 +1,23 @@
 """Two rows of one name in two regions: parked, renamed or adopted, in the end the same everywhere, and said."""
 
-import itertools
+import functools
 
 import pytest
 
-from contract.replication.regions import Region, default_rules, pull, settle
+from contract.replication import regions
+from contract.replication.regions import Region, clashes, default_rules, pull, settle
 
 MANY = 1000
 
 
-def meet(*regions: Region, rounds: int = 60) -> None:
-    """Exchange until nothing moves, and let rows that wait be tried again meanwhile."""
-    for _ in range(rounds):
-        heads = [region.store.head() for region in regions]
-        for target, source in itertools.permutations(regions, 2):
-            pull(target, source)
-            target.fold()
-        for region in regions:
-            region.sync_sql("UPDATE parked SET next_try = UTC_TIMESTAMP(6) WHERE state = 'Parked'")
-            for _ in range(4 * MANY // 200):
-                if not region.store.retry_parked().received:
-                    break
-        if heads == [region.store.head() for region in regions]:
-            return
-    raise AssertionError("the regions never come to rest")
+def retry(region: Region) -> None:
+    region.sync_sql("UPDATE parked SET next_try = UTC_TIMESTAMP(6) WHERE state = 'Parked'")
+    for _ in range(4 * MANY // 200):
+        if not region.store.retry_parked().received:
+            break
+
+
+meet = functools.partial(regions.meet, retry=retry)
 
 
 def regions_under(make_region, *rules: str) -> list[Region]:
@@ -33,10 +27,6 @@ def regions_under(make_region, *rules: str) -> list[Region]:
 def names(region: Region, table: str = "account", column: str = "account_name") -> dict[str, str]:
     rows = region.sql(f"SELECT uuid, {column} FROM `{table}` WHERE removed IS NULL AND NOT `default`")
     return {str(key): str(name) for key, name in rows}
-
-
-def clashes(region: Region) -> list[tuple[str, str, str]]:
-    return sorted((c.row.key, c.rule, c.state) for c in region.store.conflicts(state=None) if c.kind == "UniqueClash")
 
 
 def account_of(region: Region, user: str) -> str:

@@ -1,30 +1,24 @@
 """Two rows of one name in two regions: renamed or adopted as the policy says, in the end the same everywhere."""
 
-import itertools
+import functools
 from collections.abc import Callable
 
 import pytest
 
-from contract.replication.regions import default_rules, pull
+from contract.replication import regions
+from contract.replication.regions import clashes, default_rules, pull
 from contract.replication.store_suite.clouds import Cloud
 from region_operator.replication.feed import RowKey
 
 MakeCloud = Callable[..., Cloud]
 
 
-def meet(*clouds: Cloud, rounds: int = 60) -> None:
-    """Exchange until nothing moves, and let rows that wait be tried again meanwhile."""
-    for _ in range(rounds):
-        heads = [cloud.store.head() for cloud in clouds]
-        for target, source in itertools.permutations(clouds, 2):
-            pull(target, source)
-            target.fold()
-        for cloud in clouds:
-            cloud.age_parked(hours=1)
-            cloud.store.retry_parked()
-        if heads == [cloud.store.head() for cloud in clouds]:
-            return
-    raise AssertionError("the regions never come to rest")
+def retry(cloud: Cloud) -> None:
+    cloud.age_parked(hours=1)
+    cloud.store.retry_parked()
+
+
+meet = functools.partial(regions.meet, retry=retry)
 
 
 def clouds_under(make_cloud: MakeCloud, *rules: str) -> list[Cloud]:
@@ -33,10 +27,6 @@ def clouds_under(make_cloud: MakeCloud, *rules: str) -> list[Cloud]:
 
 def names(cloud: Cloud, entity: str = "account", column: str = "account_name") -> dict[str, str]:
     return {key: columns[column] for (of, key), columns in cloud.content().items() if of == entity}
-
-
-def clashes(cloud: Cloud) -> list[tuple[str, str, str]]:
-    return sorted((c.row.key, c.rule, c.state) for c in cloud.store.conflicts(state=None) if c.kind == "UniqueClash")
 
 
 def account_of(cloud: Cloud, user: str) -> str:
