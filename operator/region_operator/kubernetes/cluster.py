@@ -2,23 +2,21 @@
 
 import asyncio
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, Final
 
 from region_operator import naming
 from region_operator.errors import Conflict, InvalidInput, Refused
-from region_operator.kubernetes.answers import Expired, NotFound
+from region_operator.kubernetes.answers import NotFound
 from region_operator.kubernetes.connection import Call, Connection
 from region_operator.kubernetes.kinds import ACCESS_REVIEW, NAMESPACE, SERVICE, Kind, Manifest, kind_of
+from region_operator.kubernetes.pages import list_pages
 from region_operator.kubernetes.written import Written
-
-Manifests = list[Manifest]
 
 _APPLY: Final = "application/apply-patch+yaml"
 _JSON_PATCH: Final = "application/json-patch+json"
 _MERGE_PATCH: Final = "application/merge-patch+json"
 _OWNER_LABELS: Final = (naming.LABEL_HUB, naming.LABEL_REGION_NAMESPACE, naming.LABEL_REGION_NAME)
-_PAGE: Final = 500
 
 
 @dataclass(frozen=True)
@@ -60,7 +58,7 @@ class Cluster:
 
     async def list(
         self, kind: Kind, namespace: str | None = None, *, labels: Mapping[str, str] | None = None
-    ) -> Manifests:
+    ) -> list[Manifest]:
         """All objects of a kind, in one namespace or everywhere, that carry ``labels``."""
         selector = {"labelSelector": ",".join(f"{key}={value}" for key, value in labels.items())} if labels else {}
         return (await list_pages(self.connection, Call("GET", kind.path(namespace), query=selector), kind))[0]
@@ -250,25 +248,6 @@ class Cluster:
         }
         answer = await self.connection.call(Call("POST", ACCESS_REVIEW.path(), body=review))
         return bool(answer.get("status", {}).get("allowed"))
-
-
-async def list_pages(connection: Connection, call: Call, kind: Kind) -> tuple[Manifests, str]:
-    """All items of a list, and the resource version to watch from; starts over when a page has expired."""
-    items: Manifests = []
-    query = dict(call.query or {}) | {"limit": str(_PAGE)}
-    while True:
-        try:
-            page = await connection.call(replace(call, query=query))
-        except Expired:
-            if "continue" not in query:
-                raise
-            items, query = [], dict(call.query or {})  # unpaged: cannot expire again
-            continue
-        items += [{"apiVersion": kind.api_version, "kind": kind.kind, **item} for item in page.get("items") or ()]
-        metadata = page.get("metadata") or {}
-        if not metadata.get("continue"):
-            return items, str(metadata.get("resourceVersion", ""))
-        query["continue"] = metadata["continue"]
 
 
 def _address(manifest: Manifest) -> tuple[Kind, str | None, str]:

@@ -16,9 +16,10 @@ from typing import Any, Final
 from region_operator import naming
 from region_operator.errors import RegionOperatorError
 from region_operator.kubernetes.answers import Expired, refusal
-from region_operator.kubernetes.cluster import Cluster, list_pages
+from region_operator.kubernetes.cluster import Cluster
 from region_operator.kubernetes.connection import Call
 from region_operator.kubernetes.kinds import Kind
+from region_operator.kubernetes.pages import list_pages
 from region_operator.supervision.backoff import Backoff, Random
 from region_operator.supervision.supervisor import Process, Supervisor
 

@@ -18,66 +18,17 @@ from region_operator.management.commands.declaration import (
     Target,
 )
 from region_operator.management.commands.errors import InternalError, InvalidParameter, PermissionDenied
-from region_operator.management.commands.new_users import NEW_USER_PARAMETERS, add_user, new_user
-from region_operator.management.commands.rules import (
-    UUID_LENGTH,
-    checked_network_domain,
-    given_or_new_uuid,
-    not_empty,
-)
+from region_operator.management.commands.new_accounts import NAME_LENGTH, add_account
+from region_operator.management.commands.new_users import NEW_USER_PARAMETERS
+from region_operator.management.commands.rules import UUID_LENGTH, checked_network_domain, not_empty
 from region_operator.management.store import accounts, domains, users
 from region_operator.management.store.accounts import Account
-from region_operator.management.store.connection import DuplicateKey
-from region_operator.management.store.domains import Domain
 from region_operator.management.store.identities import Entity
 from region_operator.management.store.query import Scope
-from region_operator.management.store.schema import ROOT_DOMAIN_ID
-
-_CREATABLE: Final = {accounts.NORMAL, accounts.ROOT_ADMIN, accounts.DOMAIN_ADMIN, accounts.RESOURCE_ADMIN}
-_NAME_LENGTH: Final = 100  # of the column
 
 
 def create_account(call: Call) -> Body:
-    user = new_user(call)
-    name = (call.arguments.optional_text("account") or "").strip() or user.username
-    if len(name) > _NAME_LENGTH:
-        raise InvalidParameter(f"Value greater than max allowed length {_NAME_LENGTH} for param: account")
-    network_domain = checked_network_domain(call.arguments.optional_text("networkdomain"))
-    domain_id = call.arguments.optional_number("domainid") or ROOT_DOMAIN_ID
-    domain = domains.lock(call.transaction, domain_id)
-    if domain is None or domain.removed is not None:
-        raise InvalidParameter(
-            f"The domain {domain.uuid if domain else domain_id} does not exist; unable to create account"
-        )
-    call.caller.check_domain(domain)
-    if domain.state != domains.ACTIVE:
-        raise InvalidParameter(f"The user cannot be created as domain {domain.name} is being deleted")
-    type_ = _checked_type(call, domain)
-    if accounts.by_name(call.transaction, name, domain_id=domain.id):
-        raise InvalidParameter(f"The specified account: {name} already exists")
-    uuid = given_or_new_uuid(call.arguments.optional_text("accountid"))
-    try:
-        account_id = accounts.add(
-            call.transaction, uuid=uuid, name=name, type_=type_, domain_id=domain.id, network_domain=network_domain
-        )
-    except DuplicateKey:
-        raise InvalidParameter(f"Account with uuid {uuid} already exists") from None
-    add_user(call, user, account_id=account_id, domain=domain)
-    return _body(call, account_id)
-
-
-def _checked_type(call: Call, domain: Domain) -> int:
-    type_ = call.arguments.optional_number("accounttype")
-    if type_ is None:
-        raise InvalidParameter("Neither account type and role ID are not provided")
-    outside_root = type_ == accounts.ROOT_ADMIN and not domain.is_root
-    if type_ not in _CREATABLE or outside_root:
-        raise InvalidParameter(
-            f"Invalid account type {type_} given for an account in domain {domain.uuid}; unable to create user."
-        )
-    if type_ in (accounts.ROOT_ADMIN, accounts.RESOURCE_ADMIN) and not call.caller.is_root_admin:
-        raise PermissionDenied(f"{call.caller} does not have permission to create an account of type {type_}")
-    return type_
+    return _body(call, add_account(call))
 
 
 def list_accounts(call: Call) -> Body:
@@ -204,7 +155,7 @@ def _body(call: Call, account_id: int) -> Body:
 
 _ID = Parameter("id", Kind.UUID, "Account id", entity=Entity.ACCOUNT)
 _REQUIRED_ID = Parameter("id", Kind.UUID, "Account id", required=True, entity=Entity.ACCOUNT)
-_NAME = Parameter("account", Kind.STRING, "Name of the account, together with domainid", length=_NAME_LENGTH)
+_NAME = Parameter("account", Kind.STRING, "Name of the account, together with domainid", length=NAME_LENGTH)
 _DOMAIN = Parameter("domainid", Kind.UUID, "Domain of the account", entity=Entity.DOMAIN)
 _NETWORK_DOMAIN = Parameter(
     "networkdomain", Kind.STRING, "Network domain for the account's networks; empty to clear it"
@@ -221,7 +172,7 @@ COMMANDS: Final = (
         roles=ADMINS,
         parameters=(
             *NEW_USER_PARAMETERS,
-            Parameter("account", Kind.STRING, "Name of the account, the user's name if not given", length=_NAME_LENGTH),
+            Parameter("account", Kind.STRING, "Name of the account, the user's name if not given", length=NAME_LENGTH),
             Parameter("accountid", Kind.STRING, "Account UUID, to use that of another region", length=UUID_LENGTH),
             Parameter("accounttype", Kind.SHORT, "0 user, 1 root admin, 2 domain admin, 3 resource admin"),
             Parameter(
@@ -259,7 +210,7 @@ COMMANDS: Final = (
             _ID,
             _NAME,
             _DOMAIN,
-            Parameter("newname", Kind.STRING, "new name for the account", length=_NAME_LENGTH),
+            Parameter("newname", Kind.STRING, "new name for the account", length=NAME_LENGTH),
             _NETWORK_DOMAIN,
             _DETAILS,
         ),
@@ -293,7 +244,7 @@ COMMANDS: Final = (
         description="Locks an account; disableAccount with lock=true does the same",
         roles=ADMINS,
         parameters=(
-            Parameter("account", Kind.STRING, "Name of the account", required=True, length=_NAME_LENGTH),
+            Parameter("account", Kind.STRING, "Name of the account", required=True, length=NAME_LENGTH),
             Parameter("domainid", Kind.UUID, "Domain of the account", required=True, entity=Entity.DOMAIN),
         ),
         answer=Single("account", ACCOUNT_FIELDS),
