@@ -2,20 +2,23 @@
 
 from region_operator.replication.feed import RowKey
 from region_operator.replication.model.state import genesis
-from region_operator.replication.store import rows, versions
+from region_operator.replication.store import bulk_tables, plain_genesis, rows, versions
 from region_operator.replication.store.connections import Session
 from region_operator.replication.store.layout import Layout, Table
 from region_operator.replication.store.versions import NewVersion
 
 BATCH = 1000
+SPAN = 5000
+"""Rows that the server looks through at once."""
 
 
 def run(session: Session, layout: Layout) -> int:
-    """Give each row without a version its genesis, a batch per transaction; returns how many got one."""
+    """Give each row without a version its genesis, some per transaction; returns how many got one."""
     return sum(_table(session, layout, table) for table in layout.tables.values())
 
 
 def _table(session: Session, layout: Layout, table: Table) -> int:
+    is_plain = bulk_tables.find(session, layout, table) is not None
     made, last = 0, 0
     while True:
         with session.transaction():
@@ -26,12 +29,16 @@ def _table(session: Session, layout: Layout, table: Table) -> int:
                 for row in session.select(
                     f"SELECT {table.local_id} FROM {table.sql} WHERE {table.local_id} > %s "
                     f"ORDER BY {table.local_id} LIMIT %s",
-                    (last, BATCH),
+                    (last, SPAN if is_plain else BATCH),
                 )
             ]
-            made += _batch(session, layout, table, ids)
-        if len(ids) < BATCH:
-            return made
+            if not ids:
+                return made
+            left = ids
+            if is_plain:
+                made += plain_genesis.run(session, layout, table, after=last, upto=ids[-1])
+                left = plain_genesis.without_version(session, layout, table, after=last, upto=ids[-1])
+            made += sum(_batch(session, layout, table, piece) for piece in rows.chunks(left, BATCH))
         last = ids[-1]
 
 

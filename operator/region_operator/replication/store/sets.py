@@ -41,6 +41,13 @@ def lock_parents(session: Session, table: Table, ids: Collection[int]) -> set[in
 
 def presentable(session: Session, layout: Layout, table: Table, ids: Collection[int]) -> set[int]:
     """Rows that are not removed and all of whose references have a key, so that they travel as they stand."""
+    conditions = presentable_sql(layout, table)
+    head = f"SELECT t.{table.local_id} FROM {table.sql} t{parents_sql(layout, table)} WHERE t.{table.local_id}"
+    return _those(session, head, ids, f"AND {' AND '.join(conditions)}")
+
+
+def presentable_sql(layout: Layout, table: Table) -> list[str]:
+    """The same as conditions on a row ``t`` joined with ``parents_sql``."""
     conditions = [f"NOT {table.exclusion('t')}"]
     if table.entity.removed is not None:
         conditions.append(f"t.{quote_identifier(table.entity.removed)} IS NULL")
@@ -48,8 +55,7 @@ def presentable(session: Session, layout: Layout, table: Table, ids: Collection[
         named = f"{_parent_key(layout, field, number)} IS NOT NULL"
         absent = f"t.{quote_identifier(field.name)} IS NULL"
         conditions.append(f"({named} OR {absent})" if field.columns[0].nullable else named)
-    head = f"SELECT t.{table.local_id} FROM {table.sql} t{parents_sql(layout, table)} WHERE t.{table.local_id}"
-    return _those(session, head, ids, f"AND {' AND '.join(conditions)}")
+    return conditions
 
 
 def read_values(session: Session, layout: Layout, table: Table, keys: Collection[str]) -> dict[str, dict[str, Value]]:
@@ -74,7 +80,7 @@ def read_values(session: Session, layout: Layout, table: Table, keys: Collection
 
 def values_sql(layout: Layout, table: Table) -> str:
     """SQL of what travels of a row ``t`` joined with ``parents_sql``: a JSON array in the order of the columns."""
-    members = (_travels(layout, table, field, column, as_number=True) for field, column in columns(table))
+    members = (travels(layout, table, field, column, as_number=True) for field, column in columns(table))
     return f"JSON_ARRAY({', '.join(members)})"
 
 
@@ -102,7 +108,7 @@ def differences(
     """
     compared = []
     for number, (field, column) in enumerate(columns(table)):
-        same = f"BINARY r.c{number} <=> BINARY {_travels(layout, table, field, column)}"
+        same = f"BINARY r.c{number} <=> BINARY {travels(layout, table, field, column)}"
         compared.append(f"IF({same}, NULL, {literal(column.name)})")
     placed = [("id", NUMBER), *((f"c{number}", TEXT) for number in range(len(compared)))]
     found = {}
@@ -218,7 +224,7 @@ def _parent_key(layout: Layout, field: Field, number: int) -> str:
     return f"(CASE p{number}.{parent.local_id} {cases} ELSE {key} END)"
 
 
-def _travels(layout: Layout, table: Table, field: Field, column: Column, *, as_number: bool = False) -> str:
+def travels(layout: Layout, table: Table, field: Field, column: Column, *, as_number: bool = False) -> str:
     """SQL of what travels of a column: text, with ``as_number`` a number where the column holds one."""
     if field.reference is not None:
         return _parent_key(layout, field, table.references.index(field))

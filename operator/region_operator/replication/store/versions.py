@@ -235,7 +235,7 @@ def write(session: Session, layout: Layout, versions: Collection[NewVersion]) ->
     texts = [
         VersionText(
             version.row,
-            codec.encode(version.state if version.complete else _stripped(version.state)),
+            codec.encode(version.state if version.complete else stripped(version.state)),
             version.complete,
             version.alive,
             version.origin,
@@ -279,6 +279,7 @@ def _values(lsn: int, version: VersionText) -> tuple[object, ...]:
     )
 
 
-def _stripped(state: RowState) -> RowState:
+def stripped(state: RowState) -> RowState:
+    """The state as it is kept where the business row holds its values."""
     registers = {name: (Pair(register[0].dot, None),) for name, register in state.registers.items()}
     return replace(state, registers=registers)
