@@ -85,5 +85,6 @@ class OperatorSettings(BaseSettings):
     poll_seconds: int = 5  # how often link evidence is looked at between long polls
     health_port: int = naming.HEALTH_PORT
     workers: int = 16
+    max_concurrent_scans: int = 4  # full scans of one fleet that run at once
     allow_loopback_clusters: bool = False  # development: kubeconfigs may name loopback and link-local addresses
     log_level: str = "INFO"

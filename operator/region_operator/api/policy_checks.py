@@ -12,6 +12,8 @@ from cronsim import CronSim, CronSimError
 
 from region_operator.api.agent import RuleName
 from region_operator.api.policy import EntityPolicy, SyncPolicySpec
+from region_operator.api.scan_policy import ScanPolicy
+from region_operator.api.scan_terms import scan_terms
 from region_operator.errors import InvalidInput
 
 _ANY_MOMENT = datetime(2000, 1, 1, tzinfo=UTC)
@@ -62,6 +64,8 @@ def check_policy(spec: SyncPolicySpec, *, entities: Mapping[str, EntityFields], 
         _check_cron(spec.scan.cron)
     if spec.scan and spec.scan.time_zone:
         _check_time_zone(spec.scan.time_zone)
+    if spec.scan:
+        _check_objective(spec.scan)
 
 
 def _check_entity(path: str, entity: EntityPolicy, entities: Mapping[str, EntityFields]) -> None:
@@ -127,6 +131,16 @@ def _check_cron(expression: str) -> None:
             remedy='write minute, hour, day of month, month, day of week, as in "0 1 * * *"',
             reason="InvalidCron",
         ) from None
+
+
+def _check_objective(scan: ScanPolicy) -> None:
+    terms = scan_terms(scan)
+    if terms.objective_s and not terms.cron and terms.objective_s < terms.interval_s:
+        raise InvalidInput(
+            field="spec.scan.objectiveSeconds",
+            problem=f"{terms.objective_s} is less than the {terms.interval_s} s between two scans: it cannot be held",
+            remedy=f"set it to at least {terms.interval_s}, or to 0 for none, or intervalSeconds lower",
+        )
 
 
 def _check_time_zone(name: str) -> None:

@@ -273,7 +273,7 @@ REGION_PEERING: Final[Mapping[str, Reasons]] = {
     "FullScanCurrent": {
         "True": ("Clean", "DriftRepaired"),
         "False": ("Overdue", "SkippedHighLoad"),
-        "Unknown": (NOT_OBSERVED, "NeverRun"),
+        "Unknown": (NOT_OBSERVED, "NeverRun", "ScansDisabled", "ScansNotOffered", "EvidenceStale"),
     },
     "Paused": {"True": ("PausedBySpec",), "False": ("NotPaused",), "Unknown": (NOT_OBSERVED,)},
     "DeletionBlocked": {

@@ -1,4 +1,4 @@
-"""The operator's way to an agent: the control API of ``api/agent.py`` over mutual TLS, every call bounded in time.
+"""The operator's way to an agent: ``api/agent.py`` and ``api/scans.py`` over mutual TLS, every call bounded in time.
 
 What can go wrong comes out as one of ours: ``Unavailable`` (we learned nothing; reasons ``ProbeTimeout``,
 ``ConnectionRefused``, ``TLSFailed``, ``AuthFailed``, ``AgentError``), ``Refused`` (the agent said no; its reason and
@@ -18,6 +18,7 @@ from pydantic import ValidationError
 
 from region_operator import mutual_tls
 from region_operator.api.agent import Acknowledgement, AgentStatus, ConfigurationDocument, Refusal, Wire
+from region_operator.api.scans import ScanGrant, ScanReport, ScanReports
 from region_operator.connection_faults import message_of, reason_of
 from region_operator.errors import Conflict, Refused, Unavailable
 
@@ -51,8 +52,8 @@ class AgentEndpoint:
     identity: mutual_tls.Identity
 
 
-class ConfigurationRefused(Refused):
-    """The agent did not take the document; ``pointer`` names the offending place, if there is one."""
+class AgentRefused(Refused):
+    """The agent did not take what it was given; ``pointer`` names the offending place, if there is one."""
 
     def __init__(self, refusal: Refusal) -> None:
         self.pointer = refusal.pointer
@@ -88,7 +89,7 @@ class AgentClient:
 
         Raises:
             Conflict: the agent holds another document than ``etag``.
-            ConfigurationRefused: foreign claim, older epoch, a peering that was left, or an unusable field.
+            AgentRefused: foreign claim, older epoch, a peering that was left, or an unusable field.
         """
         self._before_write()
         return await self._call(
@@ -99,6 +100,24 @@ class AgentClient:
             headers={"If-Match": etag},
             json=document.model_dump(mode="json", by_alias=True),
         )
+
+    async def get_scans(self, endpoint: AgentEndpoint) -> ScanReports:
+        return await self._call(endpoint, "GET", "/v1/scans", answer=ScanReports)
+
+    async def put_scan(self, endpoint: AgentEndpoint, scan: str, grant: ScanGrant) -> ScanReport:
+        """Have the agent run a scan, or go on with one that was interrupted.
+
+        Raises:
+            AgentRefused: a region is busy, the epoch is of the past, the link is not known or not active.
+        """
+        self._before_write()
+        body = grant.model_dump(mode="json", by_alias=True)
+        return await self._call(endpoint, "PUT", f"/v1/scans/{scan}", answer=ScanReport, json=body)
+
+    async def delete_scan(self, endpoint: AgentEndpoint, scan: str) -> ScanReport:
+        """Abort a scan; one that has ended stays as it is."""
+        self._before_write()
+        return await self._call(endpoint, "DELETE", f"/v1/scans/{scan}", answer=ScanReport)
 
     async def close(self) -> None:
         if self._session is not None:
@@ -180,6 +199,6 @@ def _refusal(status: int, body: bytes, endpoint: AgentEndpoint) -> Exception:
         return Unavailable(reason="AuthFailed", message=f"{endpoint.url}: {refusal.message}")
     if status == 412:
         return Conflict(f"{endpoint.url}: {refusal.message}")
-    if status in (409, 422):
-        return ConfigurationRefused(refusal)
+    if status in (409, 422) or (status == 404 and refusal.reason != "AgentError"):
+        return AgentRefused(refusal)
     return Unavailable(reason="AgentError", message=f"{endpoint.url}: HTTP {status}: {refusal.message}")

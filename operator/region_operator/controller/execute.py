@@ -11,7 +11,7 @@ from datetime import datetime
 from region_operator import naming
 from region_operator.api.region import Region
 from region_operator.controller import issue
-from region_operator.controller.agent_client import AgentClient, ConfigurationRefused
+from region_operator.controller.agent_client import AgentClient, AgentRefused
 from region_operator.controller.facts import Invalid, ObjectRef
 from region_operator.controller.finalizer import set_finalizer
 from region_operator.controller.observe.agents import AgentObserver
@@ -139,7 +139,7 @@ class Executor:
             raise Unavailable(reason="NotYetConnected", message="the agent's address is not known yet")
         try:
             answer = await self._agents.put_configuration(endpoint, step.document, etag=step.if_match)
-        except ConfigurationRefused as error:
+        except AgentRefused as error:
             self._observer.refused(key, Invalid(error.reason, str(error), error.pointer))
             raise
         except Conflict:

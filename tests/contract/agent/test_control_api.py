@@ -11,7 +11,7 @@ from contract.agent.regions import Operator, Region, eventually, link_to
 from region_operator import mutual_tls, naming
 from region_operator.api.agent import ConfigurationDocument
 from region_operator.controller import agent_client
-from region_operator.controller.agent_client import AgentClient, AgentEndpoint, ConfigurationRefused
+from region_operator.controller.agent_client import AgentClient, AgentEndpoint, AgentRefused
 from region_operator.errors import Conflict, Refused, Unavailable
 
 
@@ -58,7 +58,7 @@ async def test_a_second_writer_gets_a_conflict(operator: Operator, region: Regio
 @pytest.mark.rule("OPERATOR 14")
 async def test_a_lower_epoch_is_refused(operator: Operator, region: Region) -> None:
     etag = await configured(operator, region, epoch=5)
-    with pytest.raises(ConfigurationRefused) as refused:
+    with pytest.raises(AgentRefused) as refused:
         await operator.client.put_configuration(operator.endpoint(region), region.document(epoch=4), etag=etag)
     assert refused.value.reason == "StaleEpoch"
 
@@ -75,7 +75,7 @@ async def test_a_hub_that_was_restored_is_refused_also_after_the_agent_was_resta
     await operator.configure(region, at(7))
     await region.restart()
     etag = (await eventually(lambda: operator.client.get_configuration(operator.endpoint(region)))).etag
-    with pytest.raises(ConfigurationRefused) as refused:
+    with pytest.raises(AgentRefused) as refused:
         await operator.client.put_configuration(operator.endpoint(region), at(3), etag=etag)
     assert (refused.value.reason, refused.value.pointer) == ("HubRewound", "/sources/0/generation")
     assert "generation 7" in str(refused.value)
@@ -88,7 +88,7 @@ async def test_a_hub_that_was_restored_is_refused_also_after_the_agent_was_resta
 async def test_an_unknown_requirement_is_refused_with_its_place(operator: Operator, region: Region) -> None:
     etag = await configured(operator, region)
     document = region.document().model_copy(update={"requires": ["time-travel"]})
-    with pytest.raises(ConfigurationRefused) as refused:
+    with pytest.raises(AgentRefused) as refused:
         await operator.client.put_configuration(operator.endpoint(region), document, etag=etag)
     assert (refused.value.reason, refused.value.pointer) == ("UnknownFeature", "/requires/0")
 
@@ -101,7 +101,7 @@ async def test_rules_for_an_unknown_entity_are_refused_and_nothing_is_stored(
     wrong = document.model_copy(
         update={"rules": document.rules.model_copy(update={"entities": [agent_entity_rules("volcano")]})}
     )
-    with pytest.raises(ConfigurationRefused) as refused:
+    with pytest.raises(AgentRefused) as refused:
         await operator.client.put_configuration(operator.endpoint(region), wrong, etag=etag)
     assert (refused.value.reason, refused.value.pointer) == ("UnknownEntity", "/rules/entities/0/name")
     assert (await operator.client.get_configuration(operator.endpoint(region))).etag == etag

@@ -1,9 +1,8 @@
 """Full scans as operators grant them to running agents; what is compared is a walk over steps that only count."""
 
-import asyncio
 import uuid
 from collections.abc import AsyncIterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import aiohttp
@@ -12,48 +11,17 @@ import pytest_asyncio
 
 from contract.agent.certificates import FLEET_UID
 from contract.agent.regions import PEERING, Operator, Region, eventually, link_to
+from contract.agent.walk import STEPS, Walk
 from region_operator import mutual_tls, naming
 from region_operator.api.scans import ScanReport
 from region_operator.replication.load import Counters
-from region_operator.replication.scans.ports import ChunkOutcome, EntityPart
-from region_operator.replication.scans.record import Position
 from stored_scans import grant
 
 pytestmark = pytest.mark.rule("OPERATOR 18")
 
 SCAN = str(uuid.UUID(int=1))
 OTHER = str(uuid.UUID(int=2))
-STEPS = 6
 MARKS = {"skip": {"threadsRunning": 30}, "pause": {"threadsRunning": 60}, "abort": {"threadsRunning": 90}}
-
-
-@dataclass
-class Walk:
-    """Attributes:
-    upto: steps that may be taken; whoever wants more waits.
-    taken: the steps that were taken, in order.
-    """
-
-    upto: int = STEPS
-    taken: list[int] = field(default_factory=list)
-    fault: Exception | None = None
-
-    def __call__(self, *_: object) -> "Walk":
-        return self
-
-    async def chunk(self, position: Position | None, max_rows: int) -> ChunkOutcome:
-        step = position["step"] if position else 0
-        while step >= self.upto:
-            await asyncio.sleep(0.01)
-        if self.fault is not None:
-            raise self.fault
-        self.taken.append(step)
-        return ChunkOutcome(
-            next={"step": step + 1} if step + 1 < STEPS else None,
-            rows_compared=10,
-            parts=(EntityPart("user", (10, 10), (step, step)),),
-            percent=100 * (step + 1) // STEPS,
-        )
 
 
 @dataclass

@@ -36,6 +36,12 @@ def check(**spec):
         ({"scan": {"cron": "0 0 1 * * *"}}, "spec.scan.cron", "InvalidCron"),
         ({"scan": {"timeZone": "Mars/Olympus"}}, "spec.scan.timeZone", "InvalidTimeZone"),
         ({"scan": {"timeZone": "../../etc/passwd".replace(".", "")}}, "spec.scan.timeZone", "InvalidTimeZone"),
+        ({"scan": {"objectiveSeconds": 3600}}, "spec.scan.objectiveSeconds", "InvalidInput"),
+        (
+            {"scan": {"intervalSeconds": 600, "objectiveSeconds": 599}},
+            "spec.scan.objectiveSeconds",
+            "InvalidInput",
+        ),
         ({"scan": {"timeZone": "Europe"}}, "spec.scan.timeZone", "InvalidTimeZone"),
     ],
 )
@@ -54,6 +60,8 @@ def test_what_cannot_be_acted_on_is_refused_by_field_and_reason(spec, field, rea
         {"entities": [{"name": "event", "mode": "Off"}]},
         {"entities": [{"name": "event", "mode": "Off"}, {"name": "account", "mode": "Off"}]},
         {"scan": {"cron": "0 1 * * SUN", "timeZone": "Europe/Berlin"}},
+        {"scan": {"intervalSeconds": 600, "objectiveSeconds": 600}},
+        {"scan": {"objectiveSeconds": 0}},
     ],
 )
 def test_what_can_be_acted_on_is_accepted(spec):

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 import pytest
 
 from region_operator.api.agent import Acknowledgement, Claim, ConfigurationDocument, Refusal, RegionIdentity, Rules
-from region_operator.controller.agent_client import AgentEndpoint, ConfigurationRefused
+from region_operator.controller.agent_client import AgentEndpoint, AgentRefused
 from region_operator.controller.execute import Executor, Site
 from region_operator.controller.facts import ObjectRef
 from region_operator.controller.plan import steps
@@ -244,7 +244,7 @@ async def test_a_document_that_is_taken_is_noted(world):
 
 
 async def test_a_document_that_is_refused_is_noted_with_its_place(world):
-    world.agents.error = ConfigurationRefused(Refusal(reason="InvalidDocument", message="bad", pointer="/links/0"))
+    world.agents.error = AgentRefused(Refusal(reason="InvalidDocument", message="bad", pointer="/links/0"))
     outcome = await world.run(push(), stage="configuration")
     assert (outcome.failure.reason, outcome.failure.unknown) == ("InvalidDocument", False)
     assert world.agents.said == [("refused", "InvalidDocument", "/links/0")]

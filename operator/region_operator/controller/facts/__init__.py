@@ -21,7 +21,7 @@ from region_operator.controller.facts.objects import (
     WorkloadFacts,
     digest,
 )
-from region_operator.controller.facts.peering import DuplicatePeering, PeerFacts, PeeringFacts
+from region_operator.controller.facts.peering import DuplicatePeering, PeerFacts, PeeringFacts, ScanFacts
 from region_operator.controller.facts.policy import LinkPolicyFacts, PolicyFacts, PolicyObjectFacts
 from region_operator.controller.facts.region import Children, NamespaceFacts, PlacementFacts, RegionFacts
 
@@ -48,6 +48,7 @@ __all__ = [
     "PolicyFacts",
     "PolicyObjectFacts",
     "RegionFacts",
+    "ScanFacts",
     "SecretFacts",
     "ServiceFacts",
     "TrustHolder",

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Literal
 
+from region_operator.api.scans import ScanReport
 from region_operator.controller.facts.agent import AgentFacts
 from region_operator.controller.facts.knowledge import Fact, Unknown, Usable
 from region_operator.controller.facts.policy import LinkPolicyFacts
@@ -40,6 +41,14 @@ class DuplicatePeering:
 
 
 @dataclass(frozen=True)
+class ScanFacts:
+    """What the coordinator last said of the full scans of a peering; ``heard``: it said so to this process."""
+
+    reports: tuple[ScanReport, ...] = ()
+    heard: bool = False
+
+
+@dataclass(frozen=True)
 class PeeringFacts:
     """Everything about one RegionPeering beside its own spec; also what each of its Regions is planned with.
 
@@ -63,6 +72,8 @@ class PeeringFacts:
     reconcile_token: str = ""  # annotation region-operator.io/reconcile-requested-at
     finalizer: bool = False  # ours is set
     duplicates: tuple[DuplicatePeering, ...] = ()
+    scan_request: str = ""  # annotation region-operator.io/scan-requested-at
+    scans: ScanFacts = field(default_factory=ScanFacts)
 
     def other_side(self, region: str) -> Fact[PeerFacts | None]:
         """The side that is not ``region``."""

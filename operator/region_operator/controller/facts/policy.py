@@ -1,8 +1,9 @@
 """A SyncPolicy, as a Region, a peering and its own status each need it (OPERATOR 7)."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from region_operator.api.agent import Rules
+from region_operator.api.scan_terms import ScanTerms
 
 
 @dataclass(frozen=True)
@@ -22,7 +23,7 @@ class PolicyFacts:
 
 @dataclass(frozen=True)
 class LinkPolicyFacts:
-    """What a peering takes from its SyncPolicy: lag, partition, parking, link (scan: later), by plain numbers."""
+    """What a peering takes from its SyncPolicy: lag, partition, parking, link by plain numbers, and scan."""
 
     name: str = ""  # "" = built-in defaults
     uid: str = ""
@@ -37,6 +38,7 @@ class LinkPolicyFacts:
     batch_rows: int = 2000
     batch_kilobytes: int = 1024
     max_kilobytes_per_second: int = 0
+    scan: ScanTerms = field(default_factory=ScanTerms)
 
 
 @dataclass(frozen=True)

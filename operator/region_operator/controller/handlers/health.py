@@ -5,7 +5,7 @@ leading is not a matter of readiness.
 """
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from aiohttp import web
@@ -14,6 +14,7 @@ from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from region_operator import __version__
+from region_operator.controller.schedule.figures import Figures
 from region_operator.supervision.mailboxes import Mailboxes
 from region_operator.supervision.results import Failed
 from region_operator.supervision.units import Key
@@ -55,6 +56,18 @@ class Metrics(Collector):
             "CustomResourceDefinitions in the cluster that are not of this version.",
             registry=self.registry,
         )
+        self._scans = Gauge(
+            "region_operator_full_scans",
+            "Full scans that run or wait for a place, and peerings that are overdue.",
+            ["namespace", "state"],
+            registry=self.registry,
+        )
+        self._grants = Counter(
+            "region_operator_full_scan_grants_total",
+            "Full scans that agents were asked to run, by their answer.",
+            ["namespace", "result"],
+            registry=self.registry,
+        )
         self.registry.register(self)
         ProcessCollector(registry=self.registry)  # memory, CPU and open files, under their usual names
 
@@ -63,6 +76,15 @@ class Metrics(Collector):
         result = "failed" if isinstance(done.result, Failed) else "ok"
         self._reconciles.labels(done.unit.key.kind, result).inc()
         self._seconds.labels(done.unit.key.kind).observe(done.seconds)
+
+    def on_scans(self, namespace: str, counted: Figures, *, granted: int, refused: Sequence[str]) -> None:
+        """Take note of how the full scans of a fleet stand."""
+        for state in ("running", "waiting", "overdue"):
+            self._scans.labels(namespace, state).set(getattr(counted, state))
+        if granted:
+            self._grants.labels(namespace, "taken").inc(granted)
+        for reason in refused:
+            self._grants.labels(namespace, reason).inc()
 
     def collect(self) -> list[Metric]:
         """Read the mailboxes at the time of the scrape."""

@@ -20,11 +20,13 @@ from region_operator.controller.handlers.watching import Change as KindChange
 from region_operator.controller.handlers.watching import Watching
 from region_operator.controller.observe.agents import AgentObserver, News
 from region_operator.controller.observe.peerings import PeeringObserver
+from region_operator.controller.observe.scans import ScanObserver, Subjects
 from region_operator.controller.plan.context import PlanSettings
 from region_operator.controller.reconcile.peering import PeeringReconciler
 from region_operator.controller.reconcile.policy import PolicyReconciler
 from region_operator.controller.reconcile.publish import StatusWriter
 from region_operator.controller.reconcile.region import Hub, Ports, RegionReconciler
+from region_operator.controller.reconcile.scans import FULL_SCANS, Command, FullScansReconciler
 from region_operator.controller.status.lag import shown
 from region_operator.errors import Refused
 from region_operator.kubernetes import kinds
@@ -153,7 +155,8 @@ class Operator:
         settings, local = self._settings, self._local
         events = EventRecorder(local, instance=settings.pod_name)
         writer = StatusWriter(local, self._fleet, events)
-        peerings = PeeringObserver(local, self._fleet, agents, poll_s=settings.poll_seconds)
+        scans, subjects = ScanObserver(client, agents.endpoint), Subjects()
+        peerings = PeeringObserver(local, self._fleet, agents, scans=scans, poll_s=settings.poll_seconds)
 
         async def warn(region: Region, reason: str, message: str) -> None:
             body = {"apiVersion": naming.API_VERSION, "kind": REGION, "metadata": region.metadata.wire()}
@@ -175,10 +178,41 @@ class Operator:
             ),
         )
         peering = PeeringReconciler(
-            local, peerings, writer, now=_now, poll_s=settings.poll_seconds, enqueue=self._mailboxes.add
+            local,
+            peerings,
+            writer,
+            subjects=subjects,
+            events=events,
+            now=_now,
+            poll_s=settings.poll_seconds,
+            enqueue=self._mailboxes.add,
         )
-        policy = PolicyReconciler(local, self._fleet, agents, writer=writer, now=_now, poll_s=settings.poll_seconds)
-        return {REGION: region.reconcile, PEERING: peering.reconcile, POLICY: policy.reconcile}
+        full_scans = FullScansReconciler(
+            Command(hub.id, hub.term, settings.max_concurrent_scans, settings.poll_seconds),
+            fleet=self._fleet,
+            subjects=subjects,
+            observer=scans,
+            agents=client,
+            heard=agents,
+            enqueue=self._mailboxes.add,
+            now=_now,
+            on_pass=self._metrics.on_scans,
+        )
+        policy = PolicyReconciler(
+            local,
+            self._fleet,
+            agents,
+            writer=writer,
+            now=_now,
+            poll_s=settings.poll_seconds,
+            scans_of=full_scans.figures_of,
+        )
+        return {
+            REGION: region.reconcile,
+            PEERING: peering.reconcile,
+            POLICY: policy.reconcile,
+            FULL_SCANS: full_scans.reconcile,
+        }
 
     # --- what wakes keys -----------------------------------------------------------------------------------------
 

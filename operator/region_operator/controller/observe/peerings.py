@@ -11,12 +11,14 @@ from region_operator.controller.facts import (
     LinkPolicyFacts,
     PeerFacts,
     PeeringFacts,
+    ScanFacts,
     Unknown,
     Usable,
 )
 from region_operator.controller.fleet import REGION, Fleet
 from region_operator.controller.observe import policies
 from region_operator.controller.observe.agents import AgentObserver
+from region_operator.controller.observe.scans import ScanObserver
 from region_operator.controller.plan.rewind import accepted
 from region_operator.errors import InvalidInput
 from region_operator.kubernetes import kinds
@@ -27,8 +29,8 @@ from region_operator.supervision.units import Key
 class PeeringObserver:
     """Looks at peerings; objects live, Regions through the fleet index and the agents' last answers."""
 
-    def __init__(self, hub: Cluster, fleet: Fleet, agents: AgentObserver, *, poll_s: int) -> None:
-        self._hub, self._fleet, self._agents, self._poll_s = hub, fleet, agents, poll_s
+    def __init__(self, hub: Cluster, fleet: Fleet, agents: AgentObserver, *, scans: ScanObserver, poll_s: int) -> None:
+        self._hub, self._fleet, self._agents, self._scans, self._poll_s = hub, fleet, agents, scans, poll_s
 
     async def of_region(self, namespace: str, region: str) -> Fact[tuple[PeeringFacts, ...]]:
         """Every peering that names ``region``; one that cannot be read makes the answer Unknown."""
@@ -50,13 +52,14 @@ class PeeringObserver:
         meta, spec = peering.metadata, peering.spec
         names = (spec.regions[0].name, spec.regions[1].name)
         policy = await self._limits(peering)
+        sides = (self._side(meta.namespace, names[0]), self._side(meta.namespace, names[1]))
         return PeeringFacts(
             namespace=meta.namespace,
             name=meta.name,
             uid=meta.uid,
             generation=meta.generation,
             regions=names,
-            sides=(self._side(meta.namespace, names[0]), self._side(meta.namespace, names[1])),
+            sides=sides,
             mode=spec.mode,
             paused=spec.paused,
             policy=policy,
@@ -68,6 +71,8 @@ class PeeringObserver:
             accept_rewind=accepted(meta.annotations),
             finalizer=naming.TEARDOWN_FINALIZER in meta.finalizers,
             duplicates=self._duplicates(peering),
+            scan_request=meta.annotations.get(naming.ANNOTATION_SCAN, ""),
+            scans=self._scan_facts(meta.uid, sides),
         )
 
     def _side(self, namespace: str, name: str) -> Fact[PeerFacts | None]:
@@ -78,6 +83,14 @@ class PeeringObserver:
         if self._fleet.get(key) is None and self._fleet.listed:
             return None
         return Unknown("NotObserved", f"Region {name} was not looked at yet")
+
+    def _scan_facts(self, uid: str, sides: tuple[Fact[PeerFacts | None], ...]) -> ScanFacts:
+        """What the side of the lower id says, whose agent runs the scans."""
+        known = [side for side in sides if isinstance(side, PeerFacts)]
+        if len(known) < len(sides):
+            return ScanFacts()
+        coordinator = min(known, key=lambda side: side.id)
+        return self._scans.facts(Key(REGION, coordinator.namespace, coordinator.name), uid)
 
     async def _limits(self, peering: RegionPeering) -> Usable[LinkPolicyFacts | None]:
         """The limits of the policy that the peering names, else of that of its first Region."""

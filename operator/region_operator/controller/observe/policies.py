@@ -6,6 +6,7 @@ from typing import Final
 from region_operator.api.policy import SyncPolicy, SyncPolicySpec
 from region_operator.api.policy_checks import EntityFields, check_policy
 from region_operator.api.policy_rules import effective_rules, link_limits
+from region_operator.api.scan_terms import scan_terms
 from region_operator.api.support import not_yet_supported
 from region_operator.controller.facts import Invalid, LinkPolicyFacts, PolicyFacts, Unknown, Usable
 from region_operator.controller.plan.rewind import accepted
@@ -94,4 +95,5 @@ def _limits(name: str, uid: str, generation: int, spec: SyncPolicySpec) -> LinkP
         batch_rows=link.batch_rows,
         batch_kilobytes=link.batch_kilobytes,
         max_kilobytes_per_second=link.max_kilobytes_per_second,
+        scan=scan_terms(spec.scan),
     )

@@ -76,6 +76,11 @@ def document_epoch(claim_epoch: int, term: int) -> int:
     return claim_epoch * TERMS_PER_EPOCH + min(term, TERMS_PER_EPOCH - 1)
 
 
+def epoch_of_term(epoch: int, term: int) -> int:
+    """The epoch of a document as the leader of ``term`` would send it; agents refuse one of the past."""
+    return document_epoch(epoch // TERMS_PER_EPOCH, term)
+
+
 def claimed_by_another(site: Site, held: HeldClaim) -> Wait:
     return Wait(
         "Claimed",

@@ -5,19 +5,25 @@ from datetime import datetime, timedelta
 
 from region_operator import naming
 from region_operator.api.peering import RegionPeering
+from region_operator.api.peering_status import RegionPeeringStatus
 from region_operator.api.support import not_yet_supported
-from region_operator.controller.facts import Unknown
+from region_operator.controller.events import EventRecorder
+from region_operator.controller.facts import PeeringFacts, Unknown
 from region_operator.controller.finalizer import set_finalizer
 from region_operator.controller.fleet import REGION
 from region_operator.controller.observe.peerings import PeeringObserver
+from region_operator.controller.observe.scans import Subjects
 from region_operator.controller.plan import peering as plan
 from region_operator.controller.plan.rewind import peering_rewound
 from region_operator.controller.plan.steps import Manifest
-from region_operator.controller.reconcile.publish import StatusWriter
+from region_operator.controller.reconcile.publish import StatusWriter, condition
 from region_operator.controller.reconcile.reading import read
+from region_operator.controller.reconcile.scans import FULL_SCANS
 from region_operator.controller.status.lag import LagMemory
 from region_operator.controller.status.patience import look_again_s
 from region_operator.controller.status.peering import peering_status
+from region_operator.controller.status.scan_events import scan_events
+from region_operator.controller.status.scans import scan_subject
 from region_operator.kubernetes import kinds
 from region_operator.kubernetes.cluster import Cluster
 from region_operator.supervision.results import After, Done, Result
@@ -32,20 +38,23 @@ class PeeringReconciler:
     Args:
         poll_s: how often evidence is judged between news, while something is under way.
         enqueue: asks for a pass over another object.
+        subjects: what the schedule of full scans is told.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - one place composes it
         self,
         hub: Cluster,
         observer: PeeringObserver,
         writer: StatusWriter,
         *,
+        subjects: Subjects,
+        events: EventRecorder,
         now: Callable[[], datetime],
         poll_s: float,
         enqueue: Callable[[Key], None],
     ) -> None:
         self._hub, self._observer, self._writer, self._now = hub, observer, writer, now
-        self._poll_s, self._enqueue = poll_s, enqueue
+        self._poll_s, self._enqueue, self._subjects, self._events = poll_s, enqueue, subjects, events
         self._memories: dict[Key, LagMemory] = {}
         self._unseen_since: dict[Key, datetime] = {}
 
@@ -56,9 +65,12 @@ class PeeringReconciler:
             self._memories.pop(key, None)
             self._unseen_since.pop(key, None)
             self._writer.forget(key)
+            if self._subjects.withdraw(key):
+                self._wake_scans(key)
             return Done()
         peering = await read(RegionPeering, kinds.REGION_PEERING, body, writer=self._writer, now=self._now())
         if peering is None:
+            self._subjects.publish(key, None)
             return Done()
         facts = await self._observer.facts(peering)
         if peering_rewound(facts) and await self._has_changed(body):
@@ -89,9 +101,23 @@ class PeeringReconciler:
         wait_s = await self._writer.publish(
             kinds.REGION_PEERING, body, before=peering.status, after=status, urgent=("observedGeneration", "join")
         )
+        self._hand_on(key, facts, status)
+        for told in scan_events(peering.status.scan, status.scan) if wait_s is None else ():
+            await self._events.record(body, told.kind, told.reason, told.note)
         again_s = look_again_s(facts, shown=status, memory=memory, poll_s=self._poll_s)
         waits = [seconds for seconds in (again_s, wait_s) if seconds is not None]
         return After(min(waits)) if waits else Done()
+
+    def _hand_on(self, key: Key, facts: PeeringFacts, status: RegionPeeringStatus) -> None:
+        """Tell the schedule of full scans how the peering stands."""
+        wired, apart = (condition(status.conditions, name) for name in ("Wired", "Partitioned"))
+        in_contact = wired is not None and wired.status == "True" and apart is not None and apart.status == "False"
+        subject = scan_subject(facts, join=status.join, scan=status.scan, in_contact=in_contact)
+        if self._subjects.publish(key, subject):
+            self._wake_scans(key)
+
+    def _wake_scans(self, key: Key) -> None:
+        self._enqueue(Key(FULL_SCANS, key.namespace, ""))
 
     async def _has_changed(self, body: Manifest) -> bool:
         """Whether the object is another one by now."""

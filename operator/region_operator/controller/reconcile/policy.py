@@ -11,6 +11,7 @@ from region_operator.controller.observe.agents import AgentObserver
 from region_operator.controller.observe.policies import judged
 from region_operator.controller.reconcile.publish import StatusWriter, condition
 from region_operator.controller.reconcile.reading import read
+from region_operator.controller.schedule.figures import Figures
 from region_operator.controller.status.policy import policy_status
 from region_operator.kubernetes import kinds
 from region_operator.kubernetes.cluster import Cluster
@@ -21,9 +22,13 @@ FIRST_ANSWERS = timedelta(seconds=30)
 
 
 class PolicyReconciler:
-    """Passes over SyncPolicies."""
+    """Passes over SyncPolicies.
 
-    def __init__(
+    Args:
+        scans_of: how full scans stand in a namespace under a policy.
+    """
+
+    def __init__(  # noqa: PLR0913 - one place composes it
         self,
         hub: Cluster,
         fleet: Fleet,
@@ -32,9 +37,10 @@ class PolicyReconciler:
         writer: StatusWriter,
         now: Callable[[], datetime],
         poll_s: int,
+        scans_of: Callable[[str, str], Figures | None],
     ) -> None:
         self._hub, self._fleet, self._agents = hub, fleet, agents
-        self._writer, self._now, self._poll_s = writer, now, poll_s
+        self._writer, self._now, self._poll_s, self._scans_of = writer, now, poll_s, scans_of
         self._unheard_since: dict[Key, datetime] = {}
 
     async def reconcile(self, key: Key) -> Result:
@@ -57,6 +63,7 @@ class PolicyReconciler:
             refusal=verdict if isinstance(verdict, Invalid) else None,
             rules_hash=rules_hash,
             now=self._now(),
+            scans=self._scans_of(key.namespace, key.name),
         )
         wait_s = await self._writer.publish(
             kinds.SYNC_POLICY, body, before=policy.status, after=status, urgent=("observedGeneration", "inForce")

@@ -21,8 +21,14 @@ from region_operator.supervision.units import Key
 log = logging.getLogger(__name__)
 
 FIGURES_EVERY_S: Final = 30.0
-_TOLD: Final = ("Ready", "Stalled", "Partitioned", "DeletionBlocked")  # transitions of these become Events
-_BAD: Final = {"Ready": "False", "Stalled": "True", "Partitioned": "True", "DeletionBlocked": "True"}
+_BAD: Final = {
+    "Ready": "False",
+    "Stalled": "True",
+    "Partitioned": "True",
+    "DeletionBlocked": "True",
+    "FullScanCurrent": "False",
+}
+_TOLD: Final = tuple(_BAD)  # transitions of these become Events
 
 
 class StatusWriter:

@@ -18,6 +18,7 @@ from region_operator.controller.status import peering_conditions as conditions
 from region_operator.controller.status.directions import Direction, describe, judge
 from region_operator.controller.status.lag import LagMemory, bucket, exceeded, worse
 from region_operator.controller.status.peering_scene import Scene
+from region_operator.controller.status.scans import is_proof_missing, judge_scans, scan_subject
 from region_operator.controller.status.wiring import Wiring, wiring
 
 _SHORT: Final = 256  # what the kind lets a text of the user's be
@@ -38,12 +39,14 @@ def peering_status(
     directions = _directions(peering, limits=limits, before=before)
     shown = tuple(describe(d, before=old.get(d.source), memory=memory, now=now) for d in directions)
     wired = wiring(peering, evidence_max_age_s=limits.evidence_max_age_s)
-    join = _join(peering, wired, directions, before=before.join, now=now)
+    join = _join(peering, wired, directions, before=before, now=now)
     late, over = exceeded(
         _worst_lag_ms(directions), objective_s=limits.lag_objective_s, memory=memory, was=_was_exceeded(before)
     )
     scene = Scene(peering, before, directions, wired, join, limits, tuple(not_yet_supported), late)
-    findings = _findings(scene)
+    subject = scan_subject(peering, join=join, scan=before.scan, in_contact=False)
+    scans = judge_scans(peering, subject, before=before, now=now)
+    findings = _findings(scene, scans.current)
     status = RegionPeeringStatus(
         observed_generation=peering.generation,
         last_handled_reconcile_at=reconcile_token[:_SHORT],
@@ -56,6 +59,8 @@ def peering_status(
         directions=shown,
         conflicts=conditions.conflict_counts(scene),
         schema_skew=conditions.schema_skew(scene),
+        verification=scans.verification,
+        scan=scans.scan,
         plan=dry_run.plan_status(peering, before=before.plan),
     )
     seen = tuple((direction.source, bucket(direction.lag_ms)) for direction in directions)
@@ -76,7 +81,7 @@ def _directions(
     )
 
 
-def _findings(scene: Scene) -> list[Finding]:
+def _findings(scene: Scene, full_scan_current: Finding) -> list[Finding]:
     stalled = _stalled(scene)
     ready = _ready(scene, stalled)
     return [
@@ -91,7 +96,7 @@ def _findings(scene: Scene) -> list[Finding]:
         conditions.conflict_free(scene),
         conditions.policy_agreed(scene),
         conditions.schema_compatible(scene),
-        Finding("FullScanCurrent", "Unknown", "NeverRun", "no full scan has compared the two regions yet"),
+        full_scan_current,
         _paused(scene),
         _deletion_blocked(scene),
     ]
@@ -161,11 +166,14 @@ def _join(
     wired: Wiring,
     directions: tuple[Direction, ...],
     *,
-    before: JoinStatus | None,
+    before: RegionPeeringStatus,
     now: datetime,
 ) -> JoinStatus:
-    """How far it is; a join is completed once, by this object, when both directions have caught up."""
-    known = before if before is not None and before.for_uid == peering.uid else None
+    """How far it is; a join is completed once, by this object, when both directions have caught up.
+
+    Where scans run, one must have found the regions equal before.
+    """
+    known = before.join if before.join is not None and before.join.for_uid == peering.uid else None
     if peering.mode == "Plan" and not peering.deleting:
         return JoinStatus(stage="Accepted", for_uid=peering.uid)
     started = (known.started_at if known is not None else None) or timestamp(now)
@@ -174,12 +182,14 @@ def _join(
         return JoinStatus(stage="Draining", started_at=started, completed_at=completed, for_uid=peering.uid)
     states = {direction.link.state for direction in directions if direction.link is not None}
     caught_up = len(directions) == 2 and all(d.link is not None and d.fresh for d in directions)
-    if completed is None and wired.status == "True" and caught_up and states == {"Streaming"}:
+    even = wired.status == "True" and caught_up and states == {"Streaming"}
+    unproven = even and is_proof_missing(peering, before=before)
+    if completed is None and even and not unproven:
         completed = timestamp(now)
     if completed:
         return JoinStatus(stage="InSync", started_at=started, completed_at=completed, for_uid=peering.uid)
-    wired_stage = "Wired" if wired.status == "True" else "Accepted"
-    stage = next((name for name in ("Copying", "CatchingUp") if name in states), wired_stage)
+    at_rest = "Verifying" if unproven else "Wired" if wired.status == "True" else "Accepted"
+    stage = next((name for name in ("Copying", "CatchingUp") if name in states), at_rest)
     return JoinStatus.model_validate({"stage": stage, "startedAt": started, "forUID": peering.uid})
 
 

@@ -81,7 +81,7 @@ def in_sync(scene: Scene) -> Finding:
     objective = f"{scene.limits.lag_objective_s} s (SyncPolicy spec.lag.objectiveSeconds)"
     if scene.lag_exceeded:
         return Finding("InSync", "False", "LagExceeded", f"lag has exceeded the objective of {objective}")
-    if scene.join.completed_at and scene.directions:
+    if (scene.join.completed_at or scene.join.stage == "Verifying") and scene.directions:
         return Finding("InSync", "True", "WithinObjective", f"lag is within the objective of {objective}")
     if scene.join.stage in ("Copying", "CatchingUp"):
         return Finding("InSync", "False", scene.join.stage, f"the join is at stage {scene.join.stage}")

@@ -2,15 +2,23 @@
 
 from datetime import datetime
 
-from region_operator.api.conditions import Finding, set_conditions
-from region_operator.api.policy import InForceStatus, SyncPolicy, SyncPolicyStatus
+from region_operator.api.conditions import Finding, set_conditions, timestamp
+from region_operator.api.policy import InForceStatus, ScansStatus, SyncPolicy, SyncPolicyStatus
+from region_operator.api.scan_terms import scan_terms
 from region_operator.controller.facts import Invalid, PolicyObjectFacts
+from region_operator.controller.schedule.figures import Figures
 
 
 def policy_status(
-    policy: SyncPolicy, facts: PolicyObjectFacts, *, refusal: Invalid | None, rules_hash: str, now: datetime
+    policy: SyncPolicy,
+    facts: PolicyObjectFacts,
+    *,
+    refusal: Invalid | None,
+    rules_hash: str,
+    now: datetime,
+    scans: Figures | None = None,
 ) -> SyncPolicyStatus:
-    """Compute the status; ``refusal`` says why the policy is not acted on."""
+    """Compute the status; ``refusal`` says why the policy is not acted on, ``scans`` is None until they are known."""
     generation, deleting = policy.metadata.generation, policy.metadata.deletion_timestamp is not None
     accepted = _accepted(refusal)
     stalled = _stalled(refusal)
@@ -20,7 +28,7 @@ def policy_status(
         _reconciling(ready, accepted, deleting=deleting),
         stalled,
         accepted,
-        Finding("ScansOnSchedule", "Unknown", "NotScheduled", "full scans are not scheduled by this version"),
+        _scans_on_schedule(policy, scans),
     ]
     return SyncPolicyStatus(
         observed_generation=generation,
@@ -34,7 +42,31 @@ def policy_status(
             peerings=len(facts.peerings_in_force),
             of_peerings=len(facts.peerings),
         ),
+        scans=_scans(policy, scans),
     )
+
+
+def _scans(policy: SyncPolicy, scans: Figures | None) -> ScansStatus | None:
+    if not scan_terms(policy.spec.scan).enabled:
+        return None
+    if scans is None:
+        return policy.status.scans
+    return ScansStatus(
+        running=scans.running,
+        overdue=scans.overdue,
+        next_time=timestamp(scans.next_at) if scans.next_at is not None else None,
+    )
+
+
+def _scans_on_schedule(policy: SyncPolicy, scans: Figures | None) -> Finding:
+    if not scan_terms(policy.spec.scan).enabled:
+        return Finding("ScansOnSchedule", "True", "ScansDisabled", "spec.scan.mode is Disabled")
+    if scans is None:
+        return Finding("ScansOnSchedule", "Unknown", "NotScheduled", "the peerings have not been looked at yet")
+    if scans.overdue:
+        told = f"{scans.overdue} RegionPeerings have had no clean scan within the objective; see FullScanCurrent there"
+        return Finding("ScansOnSchedule", "False", "Overdue", told)
+    return Finding("ScansOnSchedule", "True", "OnSchedule", "no RegionPeering is past the objective")
 
 
 def _accepted(refusal: Invalid | None) -> Finding:

@@ -19,11 +19,8 @@ from region_operator.replication.scans.digests import MODULUS, Digest, RowDigest
 from region_operator.replication.scans.ports import ChunkOutcome, EntityPart
 from region_operator.replication.scans.record import Position
 
-LEAF_ROWS: Final = 1000
-"""Ranges of so few rows are told row by row."""
-
-CARRIED_ROWS: Final = 200
-"""Rows that are settled, and carried, at once."""
+LEAF_ROWS: Final = 200
+"""Ranges of so few rows are told row by row; also as many rows as are carried at once."""
 
 FAN_OUT: Final = 16
 ROUNDS: Final = 3
@@ -122,8 +119,8 @@ class Comparison:
         if met is None:
             return self._outcome(at.following(), found, parts=())
         await self._narrow(entity, at.after, met, found)
-        for start in range(0, len(found.suspects), CARRIED_ROWS):
-            await self._settle(entity, found.suspects[start : start + CARRIED_ROWS], found)
+        for start in range(0, len(found.suspects), LEAF_ROWS):
+            await self._settle(entity, found.suspects[start : start + LEAF_ROWS], found)
         rows, hashes = (found.rows[0], found.rows[1]), (found.hashes[0], found.hashes[1])
         going_on = at.beyond(met.end, rows=found.compared) if met.end else at.following(rows=found.compared)
         return self._outcome(going_on, found, parts=(EntityPart(entity, rows, hashes),))
@@ -221,10 +218,7 @@ class Comparison:
                     moving.append(key)
                 else:
                     real.append(key)
-            if real:
-                await _carry(self._peer, self._here, [RowKey(entity, key) for key in real if key in theirs])
-                await _carry(self._here, self._peer, [RowKey(entity, key) for key in real if key in ours])
-                await self._look_again(entity, real, found)
+            await self._repair(entity, real, found)
             suspects = moving
             if not suspects:
                 return
@@ -256,8 +250,12 @@ class Comparison:
         found.waited_s += waited_s
         return heads
 
-    async def _look_again(self, entity: str, keys: Sequence[str], found: _Found) -> None:
-        """Count what was repaired, and what was not."""
+    async def _repair(self, entity: str, keys: Sequence[str], found: _Found) -> None:
+        if not keys:
+            return
+        names = [RowKey(entity, key) for key in keys]
+        await _carry(self._peer, self._here, names)
+        await _carry(self._here, self._peer, names)
         ours, theirs = await self._look(entity, keys)
         still = []
         for key in keys:
@@ -278,7 +276,7 @@ async def _carry(source: Side, target: Side, names: Sequence[RowKey]) -> None:
     asked: set[RowKey] = set()
     missing = list(names)
     for _ in range(MAX_FETCH_ROUNDS):
-        wanted = [name for name in missing if name not in asked][:CARRIED_ROWS]
+        wanted = [name for name in missing if name not in asked][:LEAF_ROWS]
         if not wanted:
             return
         asked.update(wanted)

@@ -47,6 +47,7 @@ class Room:
             writer=SimpleNamespace(publish=publish),
             now=lambda: self.now,
             poll_s=5,
+            scans_of=lambda *_: None,
         )
 
 

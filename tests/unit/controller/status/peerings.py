@@ -12,7 +12,7 @@ from region_operator.controller.status.lag import LagMemory
 from region_operator.controller.status.peering import peering_status
 
 NOW = datetime(2026, 11, 22, 3, 0, tzinfo=UTC)
-UID = "uid-peering"
+UID = "0f7b8f52-6d9e-4d1b-9d55-3a8f1c2e4b60"
 SILENT = Unknown("ProbeTimeout", "no answer in time")
 
 
