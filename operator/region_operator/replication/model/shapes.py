@@ -40,6 +40,14 @@ class Shape:
     def text(self, *, key: str, genesis: str) -> str:
         return f"{self.before}{key}{self.actors}{genesis}{self.after}{key}{self.rest}"
 
+    def genesis(self, text: str, *, key: str) -> str | None:
+        """The genesis of a state that has this shape too, for a quarter of what ``split`` costs; None if it has not."""
+        at = len(self.before) + len(key) + len(self.actors)
+        genesis = text[at : at + GENESIS_LENGTH] if self.has_genesis else ""
+        if text != self.text(key=key, genesis=genesis) or _NO_KEY.search(key) or _NO_GENESIS.search(genesis):
+            return None
+        return genesis
+
 
 def split(text: str, *, key: str) -> tuple[Shape, str] | None:
     """Return shape and genesis of a stripped state; None if it cannot be split so."""

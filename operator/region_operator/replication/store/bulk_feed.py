@@ -32,20 +32,31 @@ class _Text:
     lines: list[str] = field(default_factory=list)
     shapes: dict[Shape, int] = field(default_factory=dict)
     size: int = 0
+    last: Shape | None = None
 
     def add(self, *, key: str, lsn: int, state: str, values: str) -> bool:
-        found = shapes.split(state, key=key)
+        found = self._place(state, key=key)
         if found is None:
             return False
-        shape, genesis = found
-        number = self.shapes.setdefault(shape, len(self.shapes))
-        if number >= MOST_SHAPES:
-            del self.shapes[shape]
-            return False
+        number, genesis = found
         line = f'["{key}",{lsn},"{genesis}",{number},{values[1:]}'
         self.lines.append(line)
         self.size += len(line)
         return True
+
+    def _place(self, state: str, *, key: str) -> tuple[int, str] | None:
+        """The number of a state's shape, and its genesis; most states have the shape of the one before."""
+        if self.last is not None and (genesis := self.last.genesis(state, key=key)) is not None:
+            return self.shapes[self.last], genesis
+        found = shapes.split(state, key=key)
+        if found is None:
+            return None
+        shape, genesis = found
+        if self.shapes.setdefault(shape, len(self.shapes)) >= MOST_SHAPES:
+            del self.shapes[shape]
+            return None
+        self.last = shape
+        return self.shapes[shape], genesis
 
     def rows(self, table: Table) -> BulkRows:
         return BulkRows(

@@ -37,6 +37,30 @@ def test_a_state_is_its_shape_with_key_and_genesis(life: str) -> None:
     assert found[0] == found[1]
 
 
+@pytest.mark.parametrize("life", ["old", "new", "changed"])
+@pytest.mark.parametrize("key", ["0f8fad5b-d9cb-469f-a165-70867728950e", "7", "email", "user"])
+def test_a_state_of_a_known_shape_is_split_as_any_other(life: str, key: str) -> None:
+    first = shapes.split(states("first")[life], key="first")
+    assert first is not None
+    text = states(key)[life]
+    name = first[0].genesis(text, key=key)
+    assert name is not None
+    assert first[0].text(key=key, genesis=name) == text
+    assert shapes.split(text, key=key) in (None, (first[0], name))  # None: a field is called like the row
+
+
+@pytest.mark.parametrize(("life", "other"), [("old", "new"), ("new", "old"), ("old", "changed"), ("changed", "old")])
+def test_a_state_of_another_shape_or_key_is_none_of_a_shape(life: str, other: str) -> None:
+    split = shapes.split(states("first")[life], key="first")
+    assert split is not None
+    shape, name = split
+    assert shape.genesis(states("second")[other], key="second") is None
+    assert shape.genesis(states("second")[life], key="secone") is None
+    assert shape.genesis(states("odd key")[life], key="odd key") is None
+    if name:
+        assert shape.genesis(states("first")[life].replace(name, "X" * len(name)), key="first") is None
+
+
 @pytest.mark.parametrize("key", ['quote"', "back\\slash", "space here", "ü", "line\n"])
 def test_a_key_that_could_be_mistaken_is_left_to_the_ordinary_way(key: str) -> None:
     state = local_write(None, entity="user", key=key, actor=ACTOR, changes={"name": "n"})
