@@ -36,11 +36,12 @@ from region_operator.api.agent import (
 from region_operator.controller.agent_client import AgentClient, AgentEndpoint
 from region_operator.errors import RegionOperatorError
 from region_operator.replication.agent.agent import Agent, OpenStore
+from region_operator.replication.agent.scan_answers import comparison
 from region_operator.replication.agent.scans import Compare
 from region_operator.replication.feed import ApplyOutcome, FeedPage
 from region_operator.settings import AgentSettings
 
-PEERING = "5b7c2f0e-peering"
+PEERING = "5b7c2f0e-4a70-4c1c-9a3e-6a1f2b7d9c10"
 
 
 class Memory(Cloud):
@@ -302,6 +303,7 @@ async def database_region(database: Database, authority: Authority, stack: conte
     directory = database.directory / "agent-files"
     directory.mkdir()
     region = Region(number, directory, authority, database.open_store, management, database=database)
+    region.compare = comparison
     region.prepare_files()
     return region
 

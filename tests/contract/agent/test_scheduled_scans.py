@@ -2,90 +2,21 @@
 
 import uuid
 from collections.abc import AsyncIterator
-from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
+from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
 import pytest_asyncio
 
+from contract.agent.leader import TERM, Leader
 from contract.agent.regions import Operator, Region, eventually, link_to
 from contract.agent.walk import STEPS, Walk
 from region_operator.api.scan_policy import ScanPolicy
 from region_operator.api.scan_terms import scan_terms
-from region_operator.api.scans import ScanReport
 from region_operator.controller.agent_client import AgentClient
-from region_operator.controller.fleet import Fleet, entry_of
-from region_operator.controller.observe.agents import AgentObserver
-from region_operator.controller.observe.scans import ScanObserver, Subjects
-from region_operator.controller.reconcile.scans import FULL_SCANS, Command, FullScansReconciler
-from region_operator.controller.schedule.wants import Subject
-from region_operator.controller.status.lag import shown
 from region_operator.errors import Refused
-from region_operator.supervision.units import Key
 
 pytestmark = pytest.mark.rule("OPERATOR 18")
-
-UID = str(uuid.UUID(int=77))
-TERM = 3
-ONE = Key("Region", "clouds", "region-1")
-PEERING = Key("RegionPeering", "clouds", "p")
-
-
-@dataclass
-class Leader:
-    """A leading operator, as far as scans are concerned; one that starts anew remembers nothing."""
-
-    regions: tuple[Region, Region]
-    operator: Operator
-    term: int = TERM
-    counted: list[Any] = field(default_factory=list)
-
-    def __post_init__(self) -> None:
-        client = self.operator.client
-        self.agents = AgentObserver(client, on_news=lambda _: None, shown=shown)
-        self.observer, self.subjects, fleet = ScanObserver(client, self.agents.endpoint), Subjects(), Fleet()
-        for region in self.regions:
-            meta = {"namespace": "clouds", "name": region.name}
-            fleet.seen(entry_of({"kind": "Region", "metadata": meta, "spec": {"id": region.id}}), "1")
-        self.reconciler = FullScansReconciler(
-            Command("hub-1", self.term, 4, 5.0),
-            fleet=fleet,
-            subjects=self.subjects,
-            observer=self.observer,
-            agents=client,
-            heard=self.agents,
-            enqueue=lambda _: None,
-            now=lambda: datetime.now(UTC),
-            on_pass=lambda _, counted, **more: self.counted.append(more),
-        )
-        policy = ScanPolicy.model_validate({"mode": "Enabled", "jitterPercent": 0})
-        self.subject = Subject(
-            UID, "p", "default", ("region-1", "region-2"), "region-1", scan_terms(policy), joined=True, startable=True
-        )
-
-    async def begin(self, **changes: Any) -> None:
-        self.subject = replace(self.subject, **changes)
-        self.subjects.publish(PEERING, self.subject)
-        for region in self.regions:
-            await self.agents.watch(Key("Region", "clouds", region.name), self.operator.endpoint(region))
-
-        async def answers() -> bool:
-            status = self.agents.facts(ONE).last
-            return status is not None and "scans" in status.features and status.claim is not None
-
-        await eventually(answers)
-
-    async def look(self) -> tuple[ScanReport, ...]:
-        await self.reconciler.reconcile(Key(FULL_SCANS, "clouds", ""))
-        return self.observer.facts(ONE, UID).reports
-
-    async def reaches(self, **wanted: Any) -> ScanReport:
-        async def last() -> ScanReport | None:
-            found = [r for r in await self.look() if all(getattr(r, name) == value for name, value in wanted.items())]
-            return found[-1] if found else None
-
-        return await eventually(last)
 
 
 @dataclass
@@ -112,10 +43,10 @@ async def fleet(make_region: Any, operator: Operator, monkeypatch: pytest.Monkey
     for region, peer in (regions, regions[::-1]):
         region.compare = walk
         await region.start()
-        await operator.configure(region, region.document(link_to(peer, uid=UID), epoch=TERM))
+        await operator.configure(region, region.document(link_to(peer), epoch=TERM))
 
     async def streams() -> bool:
-        links = [await operator.link(region, UID) for region in regions]
+        links = [await operator.link(region) for region in regions]
         return all(link is not None and link.state == "Streaming" for link in links)
 
     await eventually(streams)
@@ -139,7 +70,7 @@ async def test_what_is_due_is_granted_once_and_its_end_is_known_to_an_operator_t
 async def test_what_was_asked_for_runs_although_the_slot_was_served(fleet: Fleets) -> None:
     leader = await fleet.lead()
     await leader.reaches(state="Ended")
-    leader.subjects.publish(PEERING, replace(leader.subject, request="now"))
+    leader.learn(request="now")
 
     async def both() -> bool:
         return [report.result for report in await leader.look()] == ["Clean", "Clean"]
@@ -152,7 +83,7 @@ async def test_scans_that_are_switched_off_while_one_runs_end_it(fleet: Fleets) 
     leader = await fleet.lead()
     await leader.reaches(state="Running")
     off = scan_terms(ScanPolicy.model_validate({"mode": "Disabled"}))
-    leader.subjects.publish(PEERING, replace(leader.subject, terms=off, unwanted=True, startable=False))
+    leader.learn(terms=off, unwanted=True, startable=False)
     assert (await leader.reaches(state="Ended")).result == "Aborted"
 
 
