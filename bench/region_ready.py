@@ -10,19 +10,17 @@ import os
 import statistics
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
-from itertools import count, islice
+from collections.abc import Callable, Sequence
+from itertools import islice
 
-from bench.agents import NAME
-from bench.operator_load import FIRST_PORT, MeasuredOperator, Reading, start_agents
+from bench.external_regions import FLEET, all_ready, create, credentials, declared, external_peerings, external_region
+from bench.operator_load import MeasuredOperator, Reading, start_agents
 from bench.results import Figure, record
 from devcluster import toolchain
 from devcluster.cluster import Cluster
 from devcluster.progress import step
-from region_operator import naming
 
-FLEET, MANAGED = "load", "managed"
-READY = r'jsonpath={range .items[*]}{.status.conditions[?(@.type=="Ready")].status}{"\n"}{end}'
+MANAGED = "managed"
 MEMORY_GOAL_MIB = 250.0
 READY_GOAL_S = 10.0
 LONGEST_RESYNC_S = 360.0  # a shorter window may see no resync, so it says nothing of what one costs
@@ -62,7 +60,7 @@ def _options() -> argparse.Namespace:
 def _managed(cluster: Cluster, times: int) -> Figure:
     seconds = []
     for number in range(1, times + 1):
-        region = _object(
+        region = declared(
             "Region", MANAGED, f"timed-{number}", {"id": number, "database": {"managed": {"storage": {"size": "1Gi"}}}}
         )
         started = time.monotonic()
@@ -80,16 +78,14 @@ def _managed(cluster: Cluster, times: int) -> Figure:
 
 
 def _external(cluster: Cluster, operator: MeasuredOperator, options: argparse.Namespace) -> None:
-    for name, keys in (("load-database", ("username", "password")), ("load-management", ("apiKey", "secretKey"))):
-        literals = [f"--from-literal={key}=load" for key in keys]
-        cluster.kubectl("-n", FLEET, "create", "secret", "generic", name, *literals)
+    credentials(cluster)
     agents = start_agents(cluster, FLEET)
     try:
         there = 0
         for place, regions in enumerate(options.regions):
             peerings = options.peerings if place == len(options.regions) - 1 else 0
-            wanted = [_region(cluster, number) for number in range(there + 1, regions + 1)]
-            wanted += islice(_peerings(regions), peerings)
+            wanted = [external_region(cluster, number) for number in range(there + 1, regions + 1)]
+            wanted += islice(external_peerings(regions), peerings)
             fresh, there = regions - there, regions
             figures = _measured(cluster, operator, wanted, window_s=options.window)
             record("region_ready", figures(regions, fresh, peerings))
@@ -107,8 +103,8 @@ def _measured(
     before = operator.read()
     with step(f"{len(wanted)} objects becoming Ready", usually_s=len(wanted) / 5):
         started = time.monotonic()
-        cluster.kubectl("create", "-f", "-", stdin=json.dumps({"kind": "List", "apiVersion": "v1", "items": wanted}))
-        toolchain.until(lambda: _all_ready(cluster), timeout_s=300 + 2 * len(wanted))
+        create(cluster, wanted)
+        toolchain.until(lambda: all_ready(cluster), timeout_s=300 + 2 * len(wanted))
         ready_s = time.monotonic() - started
     with step("the operator coming to rest"):
         rested = _rest(operator)
@@ -151,52 +147,6 @@ def _rest(operator: MeasuredOperator, *, quiet_s: float = 10.0) -> Reading:
         if now.writes == last.writes:
             return now
         last = now
-
-
-def _all_ready(cluster: Cluster) -> bool:
-    said = cluster.kubectl("-n", FLEET, "get", "regions,regionpeerings", "-o", READY).split("\n")[:-1]
-    ready = sum(item == "True" for item in said)
-    if ready < len(said):
-        raise toolchain.Unavailable(f"{ready} of {len(said)} Regions and RegionPeerings are Ready")
-    return True
-
-
-def _region(cluster: Cluster, number: int) -> dict[str, object]:
-    external = {
-        "database": {
-            "external": {
-                "host": "database.load.invalid",
-                "credentialsSecretRef": {"name": "load-database"},
-                "tls": {"mode": "Disabled"},
-            }
-        },
-        "managementServer": {
-            "external": {
-                "url": f"https://cloud-{number}.load.invalid/client/api",
-                "credentialsSecretRef": {"name": "load-management"},
-            }
-        },
-        "agent": {
-            "external": {
-                "url": f"https://{cluster.node_address}:{FIRST_PORT + number}",
-                "tlsSecretRef": {"name": naming.OPERATOR_CLIENT_SECRET},
-            }
-        },
-    }
-    return _object("Region", FLEET, NAME.format(number), {"id": number, **external})
-
-
-def _peerings(regions: int) -> Iterator[dict[str, object]]:
-    """Each Region with the next one, then each with the one after that, and so on."""
-    for distance in count(1):
-        for first in range(1, regions + 1):
-            names = [NAME.format(first), NAME.format((first + distance - 1) % regions + 1)]
-            yield _object("RegionPeering", FLEET, "-".join(names), {"regions": [{"name": name} for name in names]})
-
-
-def _object(kind: str, namespace: str, name: str, spec: dict[str, object]) -> dict[str, object]:
-    meta = {"namespace": namespace, "name": name}
-    return {"apiVersion": naming.API_VERSION, "kind": kind, "metadata": meta, "spec": spec}
 
 
 if __name__ == "__main__":

@@ -57,22 +57,24 @@ class Kubectl:
     @contextmanager
     def forward(self, service: str, port: int) -> Iterator[int]:
         """A local port that leads to a Service, while the block runs."""
-        command = [
-            toolchain.kubectl(),
-            "--kubeconfig",
-            self.kubeconfig,
-            "-n",
-            self.namespace,
-            "port-forward",
-            service,
-            f":{port}",
-        ]
-        with subprocess.Popen([str(part) for part in command], stdout=subprocess.PIPE, text=True) as process:
+        with self._serving("-n", self.namespace, "port-forward", service, f":{port}") as found:
+            yield found
+
+    @contextmanager
+    def proxy(self) -> Iterator[str]:
+        """A local address of the API server, signed in, while the block runs."""
+        with self._serving("proxy", "--port=0") as port:
+            yield f"http://127.0.0.1:{port}"
+
+    @contextmanager
+    def _serving(self, *arguments: str) -> Iterator[int]:
+        command = [str(toolchain.kubectl()), "--kubeconfig", self.kubeconfig, *arguments]
+        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
             try:
                 assert process.stdout
                 found = re.search(r"127\.0\.0\.1:(\d+)", process.stdout.readline())
                 if not found:
-                    raise toolchain.Unavailable(f"port-forward to {service} did not start")
+                    raise toolchain.Unavailable(f"kubectl {' '.join(arguments)} did not start")
                 yield int(found[1])
             finally:
                 process.terminate()
