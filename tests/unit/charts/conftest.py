@@ -36,6 +36,6 @@ def render(helm, tmp_path_factory):
         file = tmp_path_factory.mktemp("values") / "values.yaml"
         file.write_text(yaml.safe_dump(values or {}))
         text = helm("template", release, CHARTS / chart, "--namespace", "operators", "--values", file)
-        return [body for body in yaml.safe_load_all(text) if body]
+        return [body for body in yaml.load_all(text, yaml.CSafeLoader) if body]
 
     return objects

@@ -1,7 +1,6 @@
 """What all stages of a Region's plan work with: the Region, the facts, and the few derived values they share."""
 
 from collections.abc import Callable
-from copy import deepcopy
 from dataclasses import dataclass
 from typing import Any
 
@@ -82,9 +81,9 @@ class Context:
 
     def apply(self, manifest: Manifest) -> Apply:
         """The step for a child: with the Region's own labels, and with the uid of what is there already (rule 6)."""
-        complete = deepcopy(manifest)
-        meta = complete["metadata"]
-        meta["labels"] = {**copyable(self.region.metadata.labels), **meta["labels"]}
+        given = manifest["metadata"]
+        meta = {**given, "labels": {**copyable(self.region.metadata.labels), **given["labels"]}}
+        complete = {**manifest, "metadata": meta}
         seen = ""
         for present in self.children.metas():
             if present.ref.kind == complete["kind"] and present.ref.name == meta["name"]:

@@ -5,6 +5,7 @@ test sees every state between. Certificates are real, from ``controller.certific
 """
 
 import base64
+import json
 from collections.abc import Iterable
 from copy import deepcopy
 from dataclasses import dataclass, field, replace
@@ -168,7 +169,7 @@ class World:
         return self.objects[key] != before
 
     def _store(self, where: steps.Where, manifest: dict[str, Any]) -> bool:
-        fresh = deepcopy(manifest)
+        fresh = json.loads(json.dumps(manifest))  # nothing else gets through to Kubernetes
         key = (where, fresh["kind"], fresh["metadata"]["name"])
         before = self.objects.get(key)
         fresh["metadata"]["uid"] = before["metadata"]["uid"] if before else f"uid-{self._number()}"
