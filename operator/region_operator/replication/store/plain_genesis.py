@@ -50,7 +50,7 @@ def _insert(session: Session, layout: Layout, table: Table, *, span: tuple[int, 
         f"t.{table.local_id} > %s AND t.{table.local_id} <= %s",
         f"{_key(table)} NOT REGEXP %s AND CHAR_LENGTH(t.{table.key_column}) BETWEEN 1 AND {KEY_LENGTH}",
         f"t.{table.local_id} NOT IN ({marks(fixed)})",
-        f"NOT EXISTS (SELECT 1 FROM {versions_} v WHERE v.entity = %s AND v.entity_key = {_key(table)})",
+        "v.entity IS NULL",
         *sets.presentable_sql(layout, table),
     ]
     return session.execute(
@@ -58,10 +58,12 @@ def _insert(session: Session, layout: Layout, table: Table, *, span: tuple[int, 
         "SELECT %s, r.k, %s + r.n, 0, CONCAT(%s, r.k, %s, r.g, %s, r.k, %s), 1, UTC_TIMESTAMP(6) FROM ("
         f"SELECT ROW_NUMBER() OVER (ORDER BY t.{table.local_id}) AS n, {_key(table)} AS k, "
         f"LEFT(MD5({_content(layout, table)}), {GENESIS_LENGTH}) AS g FROM {table.sql} t"
-        f"{sets.parents_sql(layout, table)} WHERE {' AND '.join(conditions)}) r",
+        # A join, since NOT EXISTS may be carried out by reading all versions first.
+        f"{sets.parents_sql(layout, table)} LEFT JOIN {versions_} v ON v.entity = %s AND v.entity_key = {_key(table)} "
+        f"WHERE {' AND '.join(conditions)}) r",
         (
             *(name, head, shape.before, shape.actors, shape.after, shape.rest),
-            *(*span, KEY_EXCEPTIONS, *fixed, name),
+            *(name, *span, KEY_EXCEPTIONS, *fixed),
         ),
     )
 
