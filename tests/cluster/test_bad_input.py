@@ -185,7 +185,7 @@ POLICIES = {
         {"entities": [{"name": "user", "fields": [{"name": "email", "rule": "Max"}]}]},
         "spec.entities[0].fields[0].rule",
     ),
-    "NotYetSupported": ({"scan": {"intervalSeconds": 3600}}, "spec.scan.intervalSeconds"),
+    "NotYetSupported": ({"scan": {"verify": "Content"}}, "spec.scan.verify"),
 }
 
 

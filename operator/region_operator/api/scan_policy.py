@@ -1,7 +1,7 @@
 """The part of a SyncPolicy about full scans.
 
-Nothing here has a default in the CustomResourceDefinition: the behaviour comes later, and until then what is set is
-refused (`support.not_yet_supported`), never silently ignored.
+Nothing here has a default in the CustomResourceDefinition: the defaults are those of the running version, and stand in
+`scan_terms`. What this version cannot do is refused (`support.not_yet_supported`), never silently ignored.
 """
 
 from typing import Annotated, ClassVar, Literal
@@ -88,7 +88,9 @@ class ChunkPolicy(Manifest):
 class ScanPolicy(Manifest):
     """When and under what load full scans run."""
 
-    mode: Literal["Enabled", "Disabled"] | None = Field(default=None, description="Whether scans run.")
+    mode: Literal["Enabled", "Disabled"] | None = Field(
+        default=None, description="Whether scans run; default Enabled where scan says anything, Disabled without scan."
+    )
     interval_seconds: Annotated[int, Field(ge=60, le=INT32_MAX, json_schema_extra=_int32)] | None = Field(
         default=None, description="Time between two scans; default a day."
     )

@@ -1,6 +1,6 @@
 """What a SyncPolicy means for full scans: every field with its default, in one place; pure.
 
-A policy without ``scan``, and a peering without a policy, scan by the defaults below.
+A policy that says anything of scans scans by the defaults below, unless it switches them off.
 """
 
 from dataclasses import dataclass
@@ -8,8 +8,8 @@ from typing import Final, Literal
 
 from region_operator.api.scan_policy import LoadMarks, LoadPolicy, ScanPolicy, Window
 
-DEFAULT_MODE: Final[Literal["Enabled", "Disabled"]] = "Disabled"
-"""Until full scans are there, see ``support``."""
+WITHOUT_SCAN: Final[Literal["Enabled", "Disabled"]] = "Disabled"
+"""Of a policy without ``scan``, and of a peering without a policy."""
 
 DEFAULT_LOAD: Final = LoadPolicy(
     skip=LoadMarks(
@@ -35,7 +35,7 @@ class ScanTerms:
         objective_s: largest age of the last clean scan; 0 = none.
     """
 
-    enabled: bool = DEFAULT_MODE == "Enabled"
+    enabled: bool = True
     interval_s: int = 86_400
     cron: str = ""
     time_zone: str = "UTC"
@@ -53,7 +53,7 @@ class ScanTerms:
 def scan_terms(policy: ScanPolicy | None) -> ScanTerms:
     """The terms of a policy; what it does not name holds by default."""
     if policy is None:
-        return ScanTerms()
+        return ScanTerms(enabled=WITHOUT_SCAN == "Enabled")
     chunk = policy.chunk
     named = {
         "enabled": None if policy.mode is None else policy.mode == "Enabled",

@@ -34,7 +34,6 @@ def _(spec: SyncPolicySpec) -> list[str]:
 
 
 def _scan(scan: ScanPolicy) -> list[str]:
-    """Full scans do not run yet, so anything but to switch them off would promise too much."""
-    if scan.mode == "Disabled":
-        return []
-    return [f"spec.scan.{field}" for field in scan.wire()]
+    """Scans compare versions; what is about the contents of rows comes later."""
+    missing = ["spec.scan.verify"] if scan.verify == "Content" else []
+    return missing + (["spec.scan.drift"] if scan.drift is not None else [])

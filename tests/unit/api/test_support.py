@@ -23,9 +23,10 @@ REGIONS = [{"name": "a"}, {"name": "b"}]
             ),
             [],
         ),
-        (SyncPolicySpec.model_validate({"scan": {"mode": "Disabled", "drift": "Revert"}}), []),
-        (SyncPolicySpec.model_validate({"scan": {"mode": "Enabled"}}), ["spec.scan.mode"]),
-        (SyncPolicySpec.model_validate({"scan": {"cron": "0 1 * * *"}}), ["spec.scan.cron"]),
+        (SyncPolicySpec.model_validate({"scan": {"mode": "Enabled", "verify": "Versions"}}), []),
+        (SyncPolicySpec.model_validate({"scan": {"cron": "0 1 * * *"}}), []),
+        (SyncPolicySpec.model_validate({"scan": {"verify": "Content"}}), ["spec.scan.verify"]),
+        (SyncPolicySpec.model_validate({"scan": {"drift": "Revert"}}), ["spec.scan.drift"]),
     ],
 )
 def test_what_is_not_there_yet_is_named_by_its_path(spec, paths):

@@ -246,7 +246,8 @@ class Operator:
     def _on_news(self, news: News) -> None:
         namespace, name = news.region.namespace, news.region.name
         if news.own:
-            for key in (news.region, *self._fleet.policies_of(namespace, name)):
+            scans = Key(FULL_SCANS, namespace, "")  # an agent that is back may have one to go on with
+            for key in (news.region, scans, *self._fleet.policies_of(namespace, name)):
                 self._mailboxes.add(key)
         for entry in self._fleet.peerings_of(namespace, name) if news.links else ():
             if news.own:

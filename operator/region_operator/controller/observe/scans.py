@@ -34,7 +34,7 @@ class ScanObserver:
 
     def __init__(self, client: _Client, endpoint_of: Callable[[Key], AgentEndpoint | None]) -> None:
         self._client, self._endpoint_of = client, endpoint_of
-        self._said: dict[Key, dict[str, ScanReport]] = {}
+        self._said: dict[Key, dict[str, dict[str, ScanReport]]] = {}  # by region, peering and scan
         self._silent: set[Key] = set()
 
     async def ask(self, coordinators: Collection[Key]) -> None:
@@ -59,11 +59,13 @@ class ScanObserver:
             self._silent.add(region)
             return
         self._silent.discard(region)
-        self._said[region] = {report.id: report for report in answer.scans}
+        self._said[region] = {}
+        for report in answer.scans:
+            self.heard(region, report)
 
     def heard(self, region: Key, report: ScanReport) -> None:
         """The agent answered a grant or an abort with this."""
-        self._said.setdefault(region, {})[report.id] = report
+        self._said.setdefault(region, {}).setdefault(report.peering_uid, {})[report.id] = report
 
     def answering(self, region: Key) -> bool:
         """Whether it answered when it was asked last."""
@@ -73,10 +75,12 @@ class ScanObserver:
         said = self._said.get(region)
         if said is None:
             return ScanFacts()
-        return ScanFacts(tuple(report for report in said.values() if report.peering_uid == peering), heard=True)
+        return ScanFacts(tuple(said.get(peering, {}).values()), heard=True)
 
-    def all_of(self, region: Key) -> tuple[ScanReport, ...]:
-        return tuple(self._said.get(region, {}).values())
+    def others(self, region: Key, peerings: Collection[str]) -> list[ScanReport]:
+        """Scans of other peerings than those."""
+        said = self._said.get(region, {})
+        return [report for peering in said.keys() - set(peerings) for report in said[peering].values()]
 
     def keep_only(self, namespace: str, coordinators: Collection[Key]) -> None:
         """Forget what regions of that namespace said that run no scans any more."""

@@ -155,9 +155,7 @@ class FullScansReconciler:
         uids = {subject.uid for subject in subjects}
         regions = {_coordinator(namespace, subject) for subject in subjects}
         return tuple(
-            Occupied((region.name,))
-            for region in sorted(regions)
-            if under_way(report for report in self._observer.all_of(region) if report.peering_uid not in uids)
+            Occupied((region.name,)) for region in sorted(regions) if under_way(self._observer.others(region, uids))
         )
 
     # --- granting ----------------------------------------------------------------------------------------------------

@@ -60,7 +60,7 @@ def _scans(policy: SyncPolicy, scans: Figures | None) -> ScansStatus | None:
 
 def _scans_on_schedule(policy: SyncPolicy, scans: Figures | None) -> Finding:
     if not scan_terms(policy.spec.scan).enabled:
-        return Finding("ScansOnSchedule", "True", "ScansDisabled", "spec.scan.mode is Disabled")
+        return Finding("ScansOnSchedule", "True", "ScansDisabled", "spec.scan is absent, or its mode is Disabled")
     if scans is None:
         return Finding("ScansOnSchedule", "Unknown", "NotScheduled", "the peerings have not been looked at yet")
     if scans.overdue:
