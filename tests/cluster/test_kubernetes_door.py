@@ -395,7 +395,8 @@ async def test_a_watch_tells_what_is_there_what_comes_and_what_goes(access, here
     other, seen = open_door(access), Seen()
     first = await other.create(config_map(namespace, name="first"))
     await other.create(config_map(namespace, name="foreign", labels={}))
-    async with running(Watch(here, CONFIG_MAP, namespace, selector=HUB, on_change=seen.append)):
+    watch = Watch(here, CONFIG_MAP, namespace, selector=HUB, on_change=seen.append)
+    async with running(watch):
         await seen.until(lambda seen: len(seen) == 1)
         await other.create(config_map(namespace, name="second"))
         await seen.until(lambda seen: len(seen) == 2)
@@ -404,6 +405,7 @@ async def test_a_watch_tells_what_is_there_what_comes_and_what_goes(access, here
     await other.close()
     assert seen.names() == [("first", False), ("second", False), ("first", True)]
     assert seen[0] == Change("test", CONFIG_MAP, namespace, "first", OURS)
+    assert list(watch.children()) == [Change("test", CONFIG_MAP, namespace, "second", OURS)]
 
 
 @pytest.mark.rule("OPERATOR 15")

@@ -9,7 +9,7 @@ import logging
 import random as _random
 import time
 from collections import defaultdict
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -106,6 +106,11 @@ class Watch:
         """Names of an owner's children there; None while that is not known."""
         return frozenset(self._names.get((namespace, owner), ())) if self._version else None
 
+    def children(self) -> Iterator[Change]:
+        """All objects that it knows."""
+        for (namespace, name), labels in self._known.items():
+            yield Change(self._cluster.name, self._kind, namespace, name, labels)
+
     async def _list(self) -> None:
         call = Call("GET", self._path, query={"labelSelector": self._selector}, accept=_AS_LIST)
         items, version = await list_pages(self._cluster.connection, call, self._kind)
@@ -177,6 +182,11 @@ class Watches:
         """Names of the children of that kind which a Region has in a namespace; None when nobody watches there."""
         watch = self._watches.get(_name(cluster.name, namespace, kind))
         return watch.names(namespace, owner) if watch is not None else None
+
+    def children(self) -> Iterator[Change]:
+        """All children that are watched, in all clusters."""
+        for watch in self._watches.values():
+            yield from watch.children()
 
     def cover(self, cluster: Cluster, namespace: str | None) -> None:
         """Watch the children in a namespace (None: in all) from now on; asking twice is fine."""

@@ -68,6 +68,12 @@ class Metrics(Collector):
             ["namespace", "result"],
             registry=self.registry,
         )
+        self.left_behind = Gauge(
+            "region_operator_children_without_region",
+            "Watched children of Regions that are not there, by cluster.",
+            ["cluster"],
+            registry=self.registry,
+        )
         self.registry.register(self)
         ProcessCollector(registry=self.registry)  # memory, CPU and open files, under their usual names
 

@@ -16,6 +16,7 @@ from region_operator.controller.execute import Executor
 from region_operator.controller.fleet import PEERING, POLICY, REGION, Entry, Fleet, entry_of
 from region_operator.controller.handlers.definitions import outdated_definitions
 from region_operator.controller.handlers.health import Metrics
+from region_operator.controller.handlers.left_behind import LeftBehind
 from region_operator.controller.handlers.watching import Change as KindChange
 from region_operator.controller.handlers.watching import Watching
 from region_operator.controller.observe.agents import AgentObserver, News
@@ -54,7 +55,7 @@ WATCHED_CHILDREN = (
 Handler = Callable[[Key], Coroutine[None, None, Result]]
 
 DRAIN_S = 20.0
-CLOSE_UNUSED_EVERY_S = 300.0
+TIDY_EVERY_S = 300.0
 
 
 def _now() -> datetime:
@@ -114,7 +115,13 @@ class Operator:
         watching = self._watching(stop)
         watching.start()
         working = asyncio.create_task(workers.run())
-        tidying = asyncio.create_task(_every(CLOSE_UNUSED_EVERY_S, clusters.close_unused))
+        left_behind = LeftBehind(watches, self._fleet, namespaces=self._namespaces, gauge=self._metrics.left_behind)
+
+        async def tidy() -> None:
+            left_behind.look()
+            await clusters.close_unused()
+
+        tidying = asyncio.create_task(_every(TIDY_EVERY_S, tidy))
         try:
             await stop.wait()
         finally:
