@@ -1,5 +1,6 @@
 """Reads what a certificate says; public parts only."""
 
+import functools
 import ipaddress
 from typing import Final
 
@@ -20,6 +21,7 @@ _UNREADABLE: Final = (
 )
 
 
+@functools.lru_cache(maxsize=8192)  # every pass reads the same few of each Region
 def describe(pem: bytes) -> CertificateFacts | Invalid:
     """The first certificate in ``pem``."""
     try:
