@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import functools
 import logging
 import secrets
 from collections.abc import Callable, Coroutine
@@ -13,7 +14,7 @@ from aiohttp import web
 from region_operator import __version__, mutual_tls
 from region_operator.api.agent import AgentStatus, Link
 from region_operator.api.scans import FEATURE as SCANS
-from region_operator.errors import Conflict, InvalidInput, RegionOperatorError, Unavailable
+from region_operator.errors import Conflict, InvalidInput, Unavailable
 from region_operator.replication import peer_protocol
 from region_operator.replication.agent import (
     control_api,
@@ -33,6 +34,7 @@ from region_operator.replication.agent.keeper import BUILT_IN_RULES, Configurati
 from region_operator.replication.agent.links import Links
 from region_operator.replication.agent.listener import MutualTLSListener
 from region_operator.replication.agent.load_meter import ApiLatency, ScannedHere
+from region_operator.replication.agent.opening import BACKOFF, wait_until_open
 from region_operator.replication.agent.peer_client import PeerClient
 from region_operator.replication.agent.region import LocalRegion
 from region_operator.replication.agent.scan_answers import ComparedHere
@@ -45,11 +47,10 @@ from region_operator.replication.model.lag import Cursor
 from region_operator.replication.model.rules import EntityRuleSet
 from region_operator.replication.store.region_store import RegionStore
 from region_operator.settings import AgentSettings
-from region_operator.supervision import Backoff, Process, Supervisor
+from region_operator.supervision import Process, Supervisor
 
 log = logging.getLogger(__name__)
 
-BACKOFF = Backoff(base_s=0.5, cap_s=2.0)  # a look at a database that is away costs next to nothing
 CLOSE_TIMEOUT_S = 4.0
 CERTIFICATE_RETRY_S = 1.0
 
@@ -161,16 +162,13 @@ class Agent:
 
     async def _own_database(self, process: Process) -> None:
         """Take the database, resume what is configured in it, and give it back."""
-        try:
-            store = await asyncio.to_thread(
-                self._open_store,
-                region_id=self._settings.region_id,
-                rules=built_in_rules(),
-                mint=lambda: secrets.randbits(63),
-            )
-        except RegionOperatorError as error:
-            self._say_database(str(error))
-            raise
+        opened = functools.partial(
+            self._open_store,
+            region_id=self._settings.region_id,
+            rules=built_in_rules(),
+            mint=lambda: secrets.randbits(63),
+        )
+        store = await wait_until_open(opened, say=self._say_database)
         region = LocalRegion(store, head_moved=self.head_moved, changed=self.changed)
         try:
             await self._resume(region)
