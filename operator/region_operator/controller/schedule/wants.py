@@ -7,6 +7,7 @@ A scan that found the regions equal, or made them so, since a slot came due serv
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from typing import Final
 from uuid import UUID, uuid5
 
@@ -64,6 +65,7 @@ class Turn:
     windowed: bool = True  # it runs in windows only
 
 
+@lru_cache(maxsize=8192)
 def scan_id(peering: str, what: str) -> str:
     """Name of the scan of a peering for a slot or token: the same whoever computes it, whenever."""
     return str(uuid5(UUID(peering), what))

@@ -104,6 +104,20 @@ async def test_a_scan_is_told_in_events_once_it_stands_in_the_status():
     assert scans == ["FullScanStarted", "FullScanClean"]
 
 
+async def test_a_scan_that_is_overdue_warns_once_and_its_end_is_told_too():
+    room = Room()
+    await room.look()
+    await room.look(report())
+    day_s = 86_400
+    for _ in range(3):
+        await room.look(report(), after_s=3 * day_s)
+    warned = [reason for reason in room.events if reason in ("Overdue", "Clean")]
+    assert warned == ["Clean", "Overdue"]
+    later = report(at=NOW + timedelta(days=9), id="s9")
+    await room.look(report(), later)
+    assert room.events[-2:] == ["Clean", "FullScanClean"]
+
+
 @pytest.mark.rule("OPERATOR 12")
 async def test_progress_alone_is_written_twice_a_minute_at_most():
     room = Room()
