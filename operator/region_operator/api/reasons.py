@@ -14,6 +14,7 @@ Reasons = Mapping[Status, tuple[str, ...]]
 NEGATIVE: Final = frozenset({"Partitioned", "DeletionBlocked", "Paused", "Reconciling", "Stalled"})
 NOT_OBSERVED: Final = "NotObserved"
 """Reason of a condition that nothing is known about yet; every type has it with status Unknown."""
+_NO_ANSWER: Final = ("ProbeTimeout", "ConnectionRefused", "TLSFailed", "AuthFailed")
 
 _RECONCILING: Final[Reasons] = {
     "True": ("Progressing", "Deleting"),
@@ -60,14 +61,7 @@ REGION: Final[Mapping[str, Reasons]] = {
     },
     "Claimed": {
         "True": ("Claimed",),
-        "False": (
-            "NotYetClaimed",
-            "ClaimedByAnotherHub",
-            "RegionIdClash",
-            "NameCollision",
-            "StaleEpoch",
-            "Released",
-        ),
+        "False": ("NotYetClaimed", "ClaimedByAnotherHub", "RegionIdClash", "NameCollision", "StaleEpoch", "Released"),
         "Unknown": (NOT_OBSERVED, "PlacementUnreachable"),
     },
     "ReferencesResolved": {
@@ -93,14 +87,7 @@ REGION: Final[Mapping[str, Reasons]] = {
             "NamespaceTerminating",
             "Forbidden",
         ),
-        "Unknown": (
-            NOT_OBSERVED,
-            "ProbeTimeout",
-            "ConnectionRefused",
-            "TLSFailed",
-            "AuthFailed",
-            "Unreachable",
-        ),
+        "Unknown": (NOT_OBSERVED, *_NO_ANSWER, "Unreachable"),
     },
     "DatabaseReady": {
         "True": ("Ready", "ExternalReady"),
@@ -147,15 +134,7 @@ REGION: Final[Mapping[str, Reasons]] = {
             "InvalidInput",
             "Deleting",
         ),
-        "Unknown": (
-            NOT_OBSERVED,
-            "PlacementUnreachable",
-            "ProbeTimeout",
-            "ConnectionRefused",
-            "TLSFailed",
-            "AuthFailed",
-            "AgentError",
-        ),
+        "Unknown": (NOT_OBSERVED, "PlacementUnreachable", *_NO_ANSWER, "AgentError"),
     },
     "CertificatesReady": {
         "True": ("Valid", "Rotating"),
@@ -238,15 +217,7 @@ REGION_PEERING: Final[Mapping[str, Reasons]] = {
         "Unknown": (NOT_OBSERVED, "AgentUnreachable"),
     },
     "Partitioned": {
-        "True": (
-            "ProbeTimeout",
-            "ConnectionRefused",
-            "TLSFailed",
-            "AuthFailed",
-            "AsymmetricPartition",
-            "PeerRefused",
-            "NotYetConnected",
-        ),
+        "True": (*_NO_ANSWER, "AsymmetricPartition", "PeerRefused", "NotYetConnected"),
         "False": ("Connected", "Suspended"),
         "Unknown": (NOT_OBSERVED, "EvidenceStale"),
     },
@@ -275,7 +246,7 @@ REGION_PEERING: Final[Mapping[str, Reasons]] = {
         "False": ("Overdue", "SkippedHighLoad"),
         "Unknown": (NOT_OBSERVED, "NeverRun", "ScansDisabled", "ScansNotOffered", "EvidenceStale"),
     },
-    "Paused": {"True": ("PausedBySpec",), "False": ("NotPaused",), "Unknown": (NOT_OBSERVED,)},
+    "Paused": _PAUSED,
     "DeletionBlocked": {
         "True": ("Draining", "WaitingForPeer", "Paused", "AgentUnreachable", "ClaimedByAnotherHub", "HubRewound"),
         "False": ("NotDeleting", "NotBlocked"),
