@@ -31,7 +31,7 @@ class ApiLatency:
 
     def p95_s(self) -> float | None:
         """Of the last calls; None before the first has been answered."""
-        if self._clock() - self._wanted_at > WANTED_S:
+        if not self._is_wanted():
             self._taken_s.clear()  # they tell of another time
         self._wanted_at = self._clock()
         self._wanted.ring()
@@ -40,21 +40,30 @@ class ApiLatency:
     async def run(self) -> None:
         while True:
             count = self._wanted.count
-            if self._clock() - self._wanted_at > WANTED_S:
+            if self._is_wanted():
+                await self._sample()
+                await asyncio.sleep(SAMPLE_S)
+            else:
                 await self._wanted.beyond(count, timeout_s=3600)
-                continue
-            await self._sample()
-            await asyncio.sleep(SAMPLE_S)
 
     async def _sample(self) -> None:
-        """A server that does not answer is no sign of load: nobody's requests are slowed down by a scan."""
+        """Time calls until one fails; a server that is not there is no sign of load, one that is too slow is."""
+        began = self._clock()
         try:
             async with self._open_api() as api:
-                began = self._clock()
-                await api.list_capabilities()
-                self._taken_s.append(self._clock() - began)
+                await api.list_capabilities()  # connects; clients keep their connections
+                while self._is_wanted():
+                    began = self._clock()
+                    await api.list_capabilities()
+                    self._taken_s.append(self._clock() - began)
+                    await asyncio.sleep(SAMPLE_S)
         except RegionOperatorError as error:
-            log.debug("the management server's latency is not known: %s", error)
+            if getattr(error, "reason", "") == "ProbeTimeout":
+                self._taken_s.append(self._clock() - began)
+            log.debug("the latency of the management server is not known: %s", error)
+
+    def _is_wanted(self) -> bool:
+        return self._clock() - self._wanted_at <= WANTED_S
 
 
 class ScannedHere:
