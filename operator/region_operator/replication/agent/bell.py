@@ -21,7 +21,8 @@ class Bell:
         if self.count != count:
             return True
         try:
-            await asyncio.wait_for(self._next.wait(), timeout_s)
+            async with asyncio.timeout(timeout_s):  # wait_for of Python 3.11 forgets a cancellation that meets a ring
+                await self._next.wait()
         except TimeoutError:
             return False
         return True
