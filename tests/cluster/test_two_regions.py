@@ -412,7 +412,19 @@ def test_deleting_the_peering_unwires_both_sides_and_keeps_the_accounts(fleet, b
     until("neither lists the other", lambda: (regions(west), regions(east)) == ({WEST}, {EAST}), within_s=30)
     until("both agents forgot the link", lambda: [peers(fleet, name) for name in (WEST, EAST)] == ["0/0", "0/0"])
     assert known(west, "ada") == known(east, "ada") is not None
-    create(west, "only-west")  # that it stays there is told once both agents have spoken for a plan
+
+
+def test_what_is_made_without_a_peering_is_captured_for_nobody(fleet, both):
+    """That it did not cross either is counted by the plan below, when the agents talk to each other again."""
+    for cloud, name in zip(both, ("only-west", "only-east"), strict=True):
+        create(cloud, name)
+        until(f"{name} is captured", lambda cloud=cloud, name=name: captured(cloud, name))
+    assert [peers(fleet, name) for name in (WEST, EAST)] == ["0/0", "0/0"]
+
+
+def captured(cloud, name):
+    """What a link carries, it carries from there on."""
+    return cloud.sql(f"SELECT lsn FROM row_version WHERE entity_key = '{known(cloud, name)}'", schema="region_sync")
 
 
 def peering(fleet, **spec):
@@ -423,7 +435,6 @@ def peering(fleet, **spec):
 
 def test_a_plan_tells_what_joining_again_would_do_and_does_nothing(fleet, both):
     west, east = both
-    create(east, "only-east")
     fleet.apply(peering(fleet, mode="Plan"))
     fleet.until_told(PEERING, "Ready", "True", "Planned", kind="rgp")
     told = fleet.get("rgp", PEERING)["status"]["plan"]
