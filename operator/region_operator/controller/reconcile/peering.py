@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from datetime import datetime, timedelta
+from typing import Final
 
 from region_operator import naming
 from region_operator.api.peering import RegionPeering
@@ -16,7 +17,7 @@ from region_operator.controller.observe.scans import Subjects
 from region_operator.controller.plan import peering as plan
 from region_operator.controller.plan.rewind import peering_rewound
 from region_operator.controller.plan.steps import Manifest
-from region_operator.controller.reconcile.publish import StatusWriter, condition
+from region_operator.controller.reconcile.publish import StatusWriter
 from region_operator.controller.reconcile.reading import read
 from region_operator.controller.reconcile.scans import FULL_SCANS
 from region_operator.controller.status.lag import LagMemory
@@ -30,6 +31,8 @@ from region_operator.supervision.results import After, Done, Result
 from region_operator.supervision.units import Key
 
 FIRST_PASSES = timedelta(seconds=30)
+IN_CONTACT: Final = {"Wired": "True", "Partitioned": "False", "Stalled": "False"}
+"""What conditions say when a full scan may begin."""
 
 
 class PeeringReconciler:
@@ -110,8 +113,8 @@ class PeeringReconciler:
 
     def _hand_on(self, key: Key, facts: PeeringFacts, status: RegionPeeringStatus) -> None:
         """Tell the schedule of full scans how the peering stands."""
-        wired, apart = (condition(status.conditions, name) for name in ("Wired", "Partitioned"))
-        in_contact = wired is not None and wired.status == "True" and apart is not None and apart.status == "False"
+        told = {item.type: item.status for item in status.conditions}
+        in_contact = all(told.get(type_) == wanted for type_, wanted in IN_CONTACT.items())
         subject = scan_subject(facts, join=status.join, scan=status.scan, in_contact=in_contact)
         if self._subjects.publish(key, subject):
             self._wake_scans(key)

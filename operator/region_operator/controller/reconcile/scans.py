@@ -77,6 +77,7 @@ class _Fleet:
     """What is remembered of one fleet."""
 
     first_look_s: float
+    complete: bool = False  # a pass was made over each peering, or that was waited for
     refusals: dict[str, tuple[int, float]] = field(default_factory=dict)  # by uid: in a row, and until when it rests
     shown: Mapping[str, object] = field(default_factory=dict)
     by_policy: Mapping[str, Figures] = field(default_factory=dict)
@@ -106,9 +107,9 @@ class FullScansReconciler:
         self._fleets: dict[str, _Fleet] = {}
 
     def figures_of(self, namespace: str, policy: str) -> Figures | None:
-        """How the scans under a policy stood at the last pass; None before it."""
+        """How the scans under a policy stood at the last pass; None until all peerings have been looked at."""
         known = self._fleets.get(namespace)
-        return known.by_policy.get(policy, Figures()) if known is not None else None
+        return known.by_policy.get(policy, Figures()) if known is not None and known.complete else None
 
     async def reconcile(self, key: Key) -> Result:
         """Look at one fleet; returns when to look again."""
@@ -118,6 +119,7 @@ class FullScansReconciler:
         self._observer.keep_only(namespace, {_coordinator(namespace, subject) for subject in subjects})
         await self._observer.ask(self._to_ask(namespace, subjects))
         await self._abort(namespace, stops(self._cases(namespace, subjects)))
+        remembered.complete = remembered.complete or self._may_start(namespace, remembered)
         granted, refused = await self._grant(namespace, remembered, subjects)
         now, cases = self._now(), self._cases(namespace, subjects)
         self._tell(namespace, remembered, cases, now)
@@ -139,8 +141,9 @@ class FullScansReconciler:
     def _offers(self, region: Key) -> bool:
         """Whether the agent answers, runs scans, and is ours."""
         status = self._heard.facts(region).status
-        ours = isinstance(status, AgentStatus) and status.claim is not None and status.claim.hub == self._command.hub
-        return ours and isinstance(status, AgentStatus) and FEATURE in status.features
+        if not isinstance(status, AgentStatus) or status.claim is None:
+            return False
+        return status.claim.hub == self._command.hub and FEATURE in status.features
 
     def _cases(self, namespace: str, subjects: Sequence[Subject]) -> list[Case]:
         found = []
@@ -232,7 +235,7 @@ class FullScansReconciler:
         for name in shown:
             if shown[name] != remembered.shown.get(name):
                 self._enqueue(Key(PEERING, namespace, name))
-        by_policy = figures_by_policy(cases, now)
+        by_policy = figures_by_policy(cases, now) if remembered.complete else {}
         for policy in by_policy.keys() | remembered.by_policy.keys():
             if policy and _of_policy(by_policy.get(policy)) != _of_policy(remembered.by_policy.get(policy)):
                 self._enqueue(Key(POLICY, namespace, policy))

@@ -62,6 +62,9 @@ def _scans_on_schedule(policy: SyncPolicy, scans: Figures | None) -> Finding:
     if not scan_terms(policy.spec.scan).enabled:
         return Finding("ScansOnSchedule", "True", "ScansDisabled", "spec.scan is absent, or its mode is Disabled")
     if scans is None:
+        before = next((item for item in policy.status.conditions if item.type == "ScansOnSchedule"), None)
+        if before is not None and before.reason in ("OnSchedule", "Overdue"):  # an operator that was just started
+            return Finding("ScansOnSchedule", before.status, before.reason, before.message)
         return Finding("ScansOnSchedule", "Unknown", "NotScheduled", "the peerings have not been looked at yet")
     if scans.overdue:
         told = f"{scans.overdue} RegionPeerings have had no clean scan within the objective; see FullScanCurrent there"

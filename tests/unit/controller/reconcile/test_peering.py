@@ -84,6 +84,16 @@ async def test_the_schedule_is_woken_when_a_peering_has_news_for_it_and_only_the
     assert room.woken.count(SCANS) == woken + 1
 
 
+async def test_nothing_begins_while_an_agent_is_not_heard_and_what_runs_is_left_alone():
+    room = Room()
+    await room.look()
+    await room.look(report())
+    assert room.subjects.of("clouds")[0].startable
+    await room.look(report(), silent_s=600.0)
+    (subject,) = room.subjects.of("clouds")
+    assert (subject.startable, subject.unwanted) == (False, False)
+
+
 async def test_a_peering_that_is_gone_has_nothing_to_scan():
     room = Room()
     await room.look()

@@ -159,9 +159,10 @@ async def test_nothing_is_granted_before_every_peering_was_looked_at_or_that_was
     unseen = {"regions": [{"name": "c"}, {"name": "d"}]}
     room.fleet.seen(entry_of(body("RegionPeering", "unseen", unseen)), "1")
     assert (await room.look()).seconds <= 5
-    assert room.agents.grants == []
+    assert (room.agents.grants, room.reconciler.figures_of("clouds", "default")) == ([], None)
     await room.look(after_s=FIRST_PASSES_S)
     assert room.granted() == [("a", 2)]
+    assert room.reconciler.figures_of("clouds", "default").running == 1
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,56 @@
+"""Full scans in the status of a SyncPolicy."""
+
+import pytest
+
+from region_operator.api.policy import SyncPolicy
+from region_operator.controller.facts import PolicyObjectFacts
+from region_operator.controller.schedule.figures import Figures
+from region_operator.controller.status.policy import policy_status
+from unit.controller.status.peerings import NOW
+
+pytestmark = pytest.mark.rule("OPERATOR 18")
+
+
+def policy(status=None, **scan):
+    meta = {"name": "default", "namespace": "clouds", "uid": "u", "generation": 1, "resourceVersion": "1"}
+    spec = {"scan": scan} if scan else {}
+    made = SyncPolicy.parse({"kind": "SyncPolicy", "metadata": meta, "spec": spec})
+    return made if status is None else made.model_copy(update={"status": status})
+
+
+def told(given, scans):
+    status = policy_status(given, PolicyObjectFacts(), refusal=None, rules_hash="sha256:a", now=NOW, scans=scans)
+    verdict = next(item for item in status.conditions if item.type == "ScansOnSchedule")
+    return status, (verdict.status, verdict.reason)
+
+
+@pytest.mark.parametrize(
+    ("scans", "verdict"),
+    [
+        (None, ("Unknown", "NotScheduled")),
+        (Figures(), ("True", "OnSchedule")),
+        (Figures(running=1, overdue=2), ("False", "Overdue")),
+    ],
+)
+def test_a_policy_sums_up_the_scans_under_it(scans, verdict):
+    status, found = told(policy(mode="Enabled"), scans)
+    assert found == verdict
+    counted = status.scans
+    assert (counted and (counted.running, counted.overdue)) == (scans and (scans.running, scans.overdue))
+
+
+@pytest.mark.parametrize("scan", [{}, {"mode": "Disabled"}])
+def test_a_policy_without_scans_counts_none(scan):
+    status, verdict = told(policy(**scan), Figures())
+    assert (status.scans, verdict) == (None, ("True", "ScansDisabled"))
+
+
+def test_when_the_next_scan_is_due_is_shown():
+    assert told(policy(mode="Enabled"), Figures(next_at=NOW))[0].scans.next_time == "2026-11-22T03:00:00Z"
+
+
+def test_an_operator_that_was_just_started_repeats_what_was_known():
+    before, verdict = told(policy(mode="Enabled"), Figures(overdue=2))
+    after, repeated = told(policy(before, mode="Enabled"), None)
+    assert repeated == verdict == ("False", "Overdue")
+    assert after == before
