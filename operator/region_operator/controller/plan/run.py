@@ -250,15 +250,12 @@ def workload_manifests(context: Context) -> list[Manifest]:
 
 def management_inputs(context: Context) -> management.ManagementInputs:
     managed = context.region.spec.managed_management_server
-    restart_on = {"credentials": _credentials(context, "manager")}
-    if context.management_tls:
-        restart_on["certificate"] = context.digest_of(naming.management_tls(context.site.region), "tls.crt")
     return management.ManagementInputs(
         workload=workload(managed.image or context.settings.image, managed.resources, managed.scheduling),
         replicas=managed.replicas,
         database=context.access,
         tls=context.management_tls,
-        restart_on=restart_on,
+        restart_on={"credentials": _credentials(context, "manager")},
     )
 
 

@@ -3,6 +3,7 @@ from dataclasses import replace
 import pytest
 import yaml
 
+from region_operator import naming
 from region_operator.api.agent import Rules
 from region_operator.api.reasons import REGION
 from region_operator.controller.facts import (
@@ -452,6 +453,16 @@ def test_children_are_labelled_and_never_owned():
     for item in settled("full").manifests():
         assert "ownerReferences" not in item["metadata"]
         assert item["metadata"]["labels"]["region-operator.io/region-name"] == "full"
+
+
+@pytest.mark.rule("OPERATOR 17")
+def test_a_renewed_certificate_reaches_the_management_servers_and_restarts_none():
+    world = settled("full")
+    before = [item for item in world.manifests() if item["kind"] == "Deployment"]
+    world.references["web-tls"] = {"tls.crt": b"-----RENEWED-----", "tls.key": b"-----KEY 2-----"}
+    world.settle()
+    assert world.data("placement", naming.management_tls("full"))["tls.crt"] == b"-----RENEWED-----"
+    assert [item for item in world.manifests() if item["kind"] == "Deployment"] == before
 
 
 def test_every_told_reason_is_one_of_the_conditions_own():
