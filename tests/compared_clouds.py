@@ -5,6 +5,7 @@ from typing import Any
 
 from region_operator.replication.feed import FetchedRows, RowKey
 from region_operator.replication.scans.compare import Comparison, Standing
+from region_operator.replication.scans.contents import Mended, Walked
 from region_operator.replication.scans.digests import Digest, RowDigest
 from region_operator.replication.scans.ports import ChunkOutcome
 
@@ -38,6 +39,17 @@ class Compared:
         head = int(self.store.fold_captured())
         self._link()
         return Standing(head, self.store.cursor(self._peer).lsn)
+
+    async def drifted(self, entity: str, *, after: str, upto: str) -> list[str]:
+        return list(self.store.drifted(entity, after=after, upto=upto))
+
+    async def mend(self, entity: str, keys: Sequence[str], rows: FetchedRows | None, *, capture: bool) -> Mended:
+        mended: Mended = self.store.mend(entity, keys, rows, capture=capture)
+        return mended
+
+    async def name(self, entity: str, *, after: int, limit: int) -> Walked:
+        walked: Walked = self.store.name(entity, after=after, limit=limit)
+        return walked
 
     async def rows(self, keys: list[RowKey]) -> FetchedRows:
         fetched: FetchedRows = self.store.read_rows(keys)

@@ -185,7 +185,6 @@ POLICIES = {
         {"entities": [{"name": "user", "fields": [{"name": "email", "rule": "Max"}]}]},
         "spec.entities[0].fields[0].rule",
     ),
-    "NotYetSupported": ({"scan": {"verify": "Content"}}, "spec.scan.verify"),
 }
 
 

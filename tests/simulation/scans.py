@@ -1,7 +1,7 @@
 """Full scans of a fleet at rest: nothing differs, and what a region loses behind everybody's back is found again."""
 
 import random
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from compared_clouds import scan
 from memory_region import Database
@@ -21,7 +21,7 @@ CHUNK_ROWS = 7
 
 async def check(fleet: "Fleet") -> None:
     for a, b in fleet.peered():
-        found = await _scan(fleet, a, b)
+        found = await _scan(fleet, a, b, drift="Revert")
         if figures(found) != (0, 0):
             raise Violation(f"a scan of regions {a} and {b} finds {figures(found)} at rest: {found[-1].message}")
     await _check_repair(fleet, *fleet.peered()[0])
@@ -44,9 +44,9 @@ async def _check_repair(fleet: "Fleet", a: int, b: int) -> None:
             )
 
 
-async def _scan(fleet: "Fleet", a: int, b: int) -> list[ChunkOutcome]:
-    here, peer = (fleet.nodes[number].region for number in (a, b))
-    return await scan(Comparison(ComparedHere(here, peer=b), ComparedHere(peer, peer=a)), max_rows=CHUNK_ROWS)
+async def _scan(fleet: "Fleet", a: int, b: int, *, drift: Literal["Revert"] | None = None) -> list[ChunkOutcome]:
+    here, peer = (ComparedHere(fleet.nodes[one].region, peer=other) for one, other in ((a, b), (b, a)))
+    return await scan(Comparison(here, peer, drift=drift), max_rows=CHUNK_ROWS)
 
 
 def figures(found: list[ChunkOutcome]) -> tuple[int, int]:

@@ -42,7 +42,7 @@ class ScanTerms:
     jitter_percent: int = 10
     windows: tuple[Window, ...] = ()
     objective_s: int = 604_800
-    verify: Literal["Versions", "Content"] = "Versions"  # agents of this version cannot compare Content yet
+    verify: Literal["Versions", "Content"] = "Versions"
     drift: Literal["Capture", "Revert"] = "Capture"
     max_concurrent: int = 2
     target_millis: int = 500

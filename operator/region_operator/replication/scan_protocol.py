@@ -6,6 +6,9 @@
     POST /v1/scan/digest   RangeQuestion -> DigestAnswer: of a range of keys
     POST /v1/scan/rows     RowsQuestion -> RowsAnswer: digests of the rows of a range, or of rows by key
     POST /v1/scan/standing ScanQuestion -> StandingAnswer: how far the region is, and how far with us
+    POST /v1/scan/drifted  DriftedQuestion -> DriftedAnswer: rows of a range that were changed behind the triggers
+    POST /v1/scan/mend     MendQuestion -> MendedAnswer: such rows, with what the asker holds of them, are mended
+    POST /v1/scan/name     NameQuestion -> MendedAnswer: rows that no version names are captured
     POST /v1/scan/take     TakeQuestion -> TakeAnswer: states of the asker's rows, to be joined there
 
 Answers, headers and refusals as in ``plan_protocol``. Only the region of the lower id asks. Hashes travel as hex: they
@@ -26,6 +29,7 @@ from region_operator.replication.peer_protocol import (
     history_to_wire,
 )
 from region_operator.replication.scans.compare import LEAF_ROWS, Standing
+from region_operator.replication.scans.contents import AT_ONCE, Mended, Walked
 from region_operator.replication.scans.digests import Digest, RowDigest
 from region_operator.replication.scans.ports import Held
 
@@ -83,6 +87,50 @@ class TakeQuestion(ScanQuestion):
     def fetched(self) -> FetchedRows:
         rows = tuple(FeedRow(*row) for row in self.rows)
         return FetchedRows(self.source, history_from_wire(self.history), rows)
+
+
+class DriftedQuestion(ScanQuestion):
+    entity: Key
+    after: Key = ""
+    upto: Key = ""
+
+
+class DriftedAnswer(ScanAnswer):
+    keys: list[Key] = Field(default_factory=list, max_length=AT_ONCE)
+
+
+class MendQuestion(ScanQuestion):
+    """``held``: rows of the asker; missing where the asker cannot tell anything."""
+
+    entity: Key
+    keys: list[Key] = Field(max_length=AT_ONCE)
+    capture: bool
+    held: TakeQuestion | None = None
+
+
+class NameQuestion(ScanQuestion):
+    entity: Key
+    after: int = Field(ge=0)
+    limit: int = Field(ge=1, le=MAX_ROWS_OF_A_DIGEST)
+
+
+class MendedAnswer(ScanAnswer):
+    """``last``: of the local ids that were looked at; None at the end."""
+
+    last: int | None = None
+    found: int = 0
+    repaired: int = 0
+    message: str = ""
+
+    @classmethod
+    def of(cls, mended: Mended, *, last: int | None = None) -> "MendedAnswer":
+        return cls(last=last, found=mended.found, repaired=mended.repaired, message=mended.message)
+
+    def mended(self) -> Mended:
+        return Mended(self.found, self.repaired, self.message)
+
+    def walked(self) -> Walked:
+        return Walked(self.last, self.mended())
 
 
 class DigestAnswer(ScanAnswer):

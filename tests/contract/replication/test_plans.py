@@ -58,9 +58,28 @@ def test_no_statement_of_fold_feed_apply_and_scan_reads_a_whole_table(
             there.store.digest(entity, after="", upto="", limit=20)
             there.store.row_digests(entity, after="u-a-1", upto="u-a-2", limit=20)
             there.store.row_digests_of(entity, ["jane", "u-a-1-7"])
+        for entity in ("domain", "account", "user"):
+            assert there.store.drifted(entity, after="a-1-1", upto="") == []
+            assert there.store.name(entity, after=0, limit=100).mended.found == 0
+        look_for_drift(there)
     assert there.has("user", "jane")
     assert there.has("user", f"u-a-1-{MANY}")
     assert whole == []
+
+
+def look_for_drift(region: Region) -> None:
+    """Change a row and add another one behind the triggers, and find them."""
+    region.sql("SET @region_sync_apply = 1")
+    region.sql("UPDATE user SET email = 'y' WHERE uuid = 'jane'")
+    region.sql(
+        "INSERT INTO user (uuid, username, password, account_id, created, source) "
+        "SELECT 'june', 'june', 'hash', id, '2026-01-01', 'NATIVE' FROM account WHERE uuid = 'acme'"
+    )
+    region.sql("SET @region_sync_apply = NULL")
+    assert region.store.drifted("user", after="", upto="") == ["jane"]
+    assert region.store.mend("user", ["jane"], None, capture=True).repaired == 1
+    last = region.sql("SELECT MAX(id) FROM user")[0][0]
+    assert region.store.name("user", after=last - 10, limit=100).mended.repaired == 1
 
 
 def explain_all(patch: pytest.MonkeyPatch, whole: list[str]) -> None:

@@ -34,8 +34,13 @@ from region_operator.replication.plan_protocol import (
 )
 from region_operator.replication.scan_protocol import (
     DigestAnswer,
+    DriftedAnswer,
+    DriftedQuestion,
     HoldAnswer,
     HoldQuestion,
+    MendedAnswer,
+    MendQuestion,
+    NameQuestion,
     RangeQuestion,
     RowsAnswer,
     ScanAnswer,
@@ -46,6 +51,7 @@ from region_operator.replication.scan_protocol import (
 )
 from region_operator.replication.scan_protocol import RowsQuestion as RowDigestsQuestion
 from region_operator.replication.scans.compare import Standing
+from region_operator.replication.scans.contents import Mended, Walked
 from region_operator.replication.scans.digests import Digest, RowDigest
 from region_operator.replication.scans.ports import REGION_BUSY, Held
 
@@ -167,6 +173,20 @@ class PeerClient:
     async def standing(self) -> Standing:
         question = ScanQuestion(peering=self._peering_uid, database_key=self._database_key())
         return (await self._scan("standing", question, StandingAnswer)).standing()
+
+    async def drifted(self, entity: str, *, after: str, upto: str) -> list[str]:
+        question = DriftedQuestion(**self._about(entity), after=after, upto=upto)
+        return (await self._scan("drifted", question, DriftedAnswer)).keys
+
+    async def mend(self, entity: str, keys: Sequence[str], rows: FetchedRows | None, *, capture: bool) -> Mended:
+        about = self._about(entity)
+        held = TakeQuestion.of(rows, peering=about["peering"], database_key=about["database_key"]) if rows else None
+        question = MendQuestion(**about, keys=list(keys), capture=capture, held=held)
+        return (await self._scan("mend", question, MendedAnswer)).mended()
+
+    async def name(self, entity: str, *, after: int, limit: int) -> Walked:
+        question = NameQuestion(**self._about(entity), after=after, limit=limit)
+        return (await self._scan("name", question, MendedAnswer)).walked()
 
     async def take(self, rows: FetchedRows) -> list[RowKey]:
         question = TakeQuestion.of(rows, peering=self._peering_uid, database_key=self._database_key())

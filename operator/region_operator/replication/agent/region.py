@@ -177,6 +177,10 @@ class LocalRegion:
         """Ask the store something, in a thread."""
         return await self._run(self._readers, question, self._store)
 
+    async def write(self, work: Callable[[RegionStore], T]) -> T:
+        """The same for what may have to write."""
+        return await self._run(self._writers, work, self._store)
+
     # --- what people ask and decide ------------------------------------------------------------------------------
 
     async def ask(self, question: Callable[[People], T]) -> T:

@@ -11,6 +11,11 @@ from region_operator.replication.agent.scan_regions import ScanPeer
 from region_operator.replication.feed import FetchedRows, RowKey
 from region_operator.replication.scan_protocol import (
     DigestAnswer,
+    DriftedAnswer,
+    DriftedQuestion,
+    MendedAnswer,
+    MendQuestion,
+    NameQuestion,
     RangeQuestion,
     RowsAnswer,
     RowsQuestion,
@@ -20,6 +25,7 @@ from region_operator.replication.scan_protocol import (
     TakeQuestion,
 )
 from region_operator.replication.scans.compare import Comparison, Side, Standing
+from region_operator.replication.scans.contents import Mended, Walked
 from region_operator.replication.scans.digests import Digest, RowDigest
 
 
@@ -52,17 +58,31 @@ class ComparedHere:
     async def rows(self, keys: list[RowKey]) -> FetchedRows:
         return await self._region.read(lambda store: store.read_rows(keys))
 
+    async def drifted(self, entity: str, *, after: str, upto: str) -> list[str]:
+        return await self._region.write(lambda store: store.drifted(entity, after=after, upto=upto))
+
+    async def mend(self, entity: str, keys: Sequence[str], rows: FetchedRows | None, *, capture: bool) -> Mended:
+        self._check_source(rows)
+        return await self._region.write(lambda store: store.mend(entity, keys, rows, capture=capture))
+
+    async def name(self, entity: str, *, after: int, limit: int) -> Walked:
+        return await self._region.write(lambda store: store.name(entity, after=after, limit=limit))
+
     async def take(self, rows: FetchedRows) -> Sequence[RowKey]:
-        if rows.source != self._peer:
+        self._check_source(rows)
+        return (await self._region.apply_rows(self._peer, rows)).missing
+
+    def _check_source(self, rows: FetchedRows | None) -> None:
+        if rows is not None and rows.source != self._peer:
             raise InvalidInput(
                 field="source", problem=f"is {rows.source}, the peer is {self._peer}", remedy="send rows of your own"
             )
-        return (await self._region.apply_rows(self._peer, rows)).missing
 
 
 def comparison(region: LocalRegion, grant: ScanGrant, peer: ScanPeer) -> Comparison:
     """What compares the chunks of a scan that was granted."""
-    return Comparison(ComparedHere(region, peer=grant.peer), peer, entities=grant.entities)
+    drift = grant.drift if grant.verify == "Content" else None
+    return Comparison(ComparedHere(region, peer=grant.peer), peer, entities=grant.entities, drift=drift)
 
 
 async def _digest(here: Side, asked: RangeQuestion) -> Wire:
@@ -79,6 +99,20 @@ async def _standing(here: Side, _: ScanQuestion) -> Wire:
     return StandingAnswer.of(await here.standing())
 
 
+async def _drifted(here: Side, asked: DriftedQuestion) -> Wire:
+    return DriftedAnswer(keys=await here.drifted(asked.entity, after=asked.after, upto=asked.upto))
+
+
+async def _mend(here: Side, asked: MendQuestion) -> Wire:
+    rows = asked.held.fetched() if asked.held is not None else None
+    return MendedAnswer.of(await here.mend(asked.entity, asked.keys, rows, capture=asked.capture))
+
+
+async def _name(here: Side, asked: NameQuestion) -> Wire:
+    walked = await here.name(asked.entity, after=asked.after, limit=asked.limit)
+    return MendedAnswer.of(walked.mended, last=walked.last)
+
+
 async def _take(here: Side, asked: TakeQuestion) -> Wire:
     return TakeAnswer.of(await here.take(asked.fetched()))
 
@@ -89,5 +123,8 @@ ANSWERS: Final[Mapping[str, tuple[type[ScanQuestion], Answering]]] = {
     "/v1/scan/digest": (RangeQuestion, _digest),
     "/v1/scan/rows": (RowsQuestion, _rows),
     "/v1/scan/standing": (ScanQuestion, _standing),
+    "/v1/scan/drifted": (DriftedQuestion, _drifted),
+    "/v1/scan/mend": (MendQuestion, _mend),
+    "/v1/scan/name": (NameQuestion, _name),
     "/v1/scan/take": (TakeQuestion, _take),
 }

@@ -36,15 +36,6 @@ def left_s(grant: ScanGrant, *, now: datetime) -> float:
         ) from error
 
 
-def check_terms(grant: ScanGrant) -> None:
-    """Raise Refused (``NotYetSupported``) for what this version cannot do."""
-    if grant.verify != "Versions":
-        raise Refused(
-            reason="NotYetSupported",
-            message=f"verify {grant.verify}: this version compares Versions only; ask for that",
-        )
-
-
 def check_time(grant: ScanGrant, *, now: datetime) -> None:
     """Raise InvalidInput unless the grant has an end that is still to come."""
     if left_s(grant, now=now) <= 0:

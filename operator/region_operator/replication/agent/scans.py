@@ -19,7 +19,7 @@ from region_operator.errors import Refused, RegionOperatorError, Unavailable
 from region_operator.replication.agent.bell import Bell
 from region_operator.replication.agent.keeper import ConfigurationKeeper
 from region_operator.replication.agent.region import LocalRegion
-from region_operator.replication.agent.scan_grants import check_terms, check_time, granted_link, left_s
+from region_operator.replication.agent.scan_grants import check_time, granted_link, left_s
 from region_operator.replication.agent.scan_regions import ScanPeer, ScanRegions
 from region_operator.replication.scans.counters import ScanCounters
 from region_operator.replication.scans.ports import Chunks
@@ -83,7 +83,6 @@ class Scans:
         """
         if self._compare is None:
             raise Refused(reason="NotYetSupported", message="this version of the agent cannot compare regions yet")
-        check_terms(grant)
         async with self._one_decision:
             self._at_hand()
             link = granted_link(await self._keeper.read(), grant, region_id=self._regions.own_id)

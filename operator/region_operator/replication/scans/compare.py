@@ -10,11 +10,13 @@ Knows neither HTTP nor SQL; nothing is kept between two chunks but the position.
 import asyncio
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Final, Protocol
+from dataclasses import dataclass, field, replace
+from typing import Final, Literal, Protocol, TypeAlias
 
 from region_operator.errors import Unavailable
 from region_operator.replication.feed import FetchedRows, RowKey
+from region_operator.replication.scans import contents
+from region_operator.replication.scans.contents import Mended, Walked
 from region_operator.replication.scans.digests import MODULUS, Digest, RowDigest
 from region_operator.replication.scans.ports import ChunkOutcome, EntityPart
 from region_operator.replication.scans.record import Position
@@ -40,7 +42,7 @@ class Standing:
     applied: int
 
 
-class Side(Protocol):
+class Side(contents.Region, Protocol):
     """One of the two regions; raises Unavailable or Refused while it cannot take part."""
 
     async def digest(self, entity: str, *, after: str, upto: str, limit: int) -> Digest | None:
@@ -51,8 +53,6 @@ class Side(Protocol):
     async def row_digests_of(self, entity: str, keys: Collection[str]) -> list[RowDigest]: ...
 
     async def standing(self) -> Standing: ...
-
-    async def rows(self, keys: list[RowKey]) -> FetchedRows: ...
 
     async def take(self, rows: FetchedRows) -> Sequence[RowKey]:
         """Join rows of the other region; returns those that are needed for it and not there."""
@@ -81,6 +81,12 @@ class _Found:
     waited_s: float = 0.0
     message: str = ""
 
+    def mended(self, by: Mended) -> None:
+        """These rows had drifted from what this very region knew of them."""
+        self.differing += by.found
+        self.repaired += by.repaired
+        self.message = by.message or self.message
+
     def same(self, rows: int, total: int) -> None:
         """So much is equal on both sides."""
         for side in (0, 1):
@@ -104,10 +110,15 @@ class Comparison:
         peer: Side,
         *,
         entities: Collection[str] | None = None,
+        drift: Literal["Capture", "Revert"] | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """``entities``: only these, of those that are exchanged."""
+        """``entities``: only these, of those that are exchanged.
+
+        ``drift``: what becomes of rows that were changed behind the triggers; without it nobody looks for them.
+        """
         self._here, self._peer, self._entities, self._clock = here, peer, entities, clock
+        self._drift = drift
 
     async def chunk(self, position: Position | None, max_rows: int) -> ChunkOutcome:
         """Compare and repair what comes next; see ``ports.Chunks``."""
@@ -115,9 +126,13 @@ class Comparison:
         if not at.entities:
             return ChunkOutcome(next=None, percent=100)
         entity, found = at.entities[0], _Found()
+        if at.ids is not None and at.ids != _WALKED:
+            return self._outcome(await self._walk(entity, at, found, limit=max_rows), found, parts=())
         met = await self._meet(entity, at.after, "", limit=max_rows)
         if met is None:
             return self._outcome(at.following(), found, parts=())
+        if self._drift is not None and await self._check(entity, at.after, met.end, found):
+            met = await self._meet(entity, at.after, met.end, limit=max_rows) or met
         await self._narrow(entity, at.after, met, found)
         for start in range(0, len(found.suspects), LEAF_ROWS):
             await self._settle(entity, found.suspects[start : start + LEAF_ROWS], found)
@@ -128,7 +143,8 @@ class Comparison:
     async def _start(self) -> "_Place":
         exchanged = await self._here.exchanged()
         names = [name for name in exchanged if self._entities is None or name in self._entities]
-        return _Place(tuple(names), of=await self._here.count(names))
+        ids = _UNWALKED if self._drift is not None else None
+        return _Place(tuple(names), of=await self._here.count(names), ids=ids)
 
     def _outcome(self, at: "_Place", found: _Found, *, parts: tuple[EntityPart, ...]) -> ChunkOutcome:
         return ChunkOutcome(
@@ -141,6 +157,33 @@ class Comparison:
             waited_s=found.waited_s,
             message=found.message,
         )
+
+    # --- what each region was told by nobody -----------------------------------------------------------------------
+
+    async def _walk(self, entity: str, at: "_Place", found: _Found, *, limit: int) -> "_Place":
+        """Let both regions capture the next rows that no version names."""
+        regions: tuple[Side, Side] = (self._here, self._peer)
+        ids = at.ids or _WALKED
+        walked = [
+            await region.name(entity, after=after, limit=limit) if after is not None else Walked(None)
+            for region, after in zip(regions, ids, strict=True)
+        ]
+        for one in walked:
+            found.mended(one.mended)
+        return replace(at, ids=(walked[0].last, walked[1].last))
+
+    async def _check(self, entity: str, after: str, upto: str, found: _Found) -> bool:
+        """Mend what has drifted in a range of either region; True if there was any."""
+        mended = await contents.check(
+            (self._here, self._peer),
+            entity,
+            after=after,
+            upto=upto,
+            capture=self._drift == "Capture",
+            caught_up=lambda: self._caught_up(found),
+        )
+        found.mended(mended)
+        return mended.found > 0
 
     # --- finding ---------------------------------------------------------------------------------------------------
 
@@ -305,27 +348,40 @@ class _Met:
     theirs: Digest
 
 
+_Ids: TypeAlias = tuple[int | None, int | None]
+_UNWALKED: Final[_Ids] = (0, 0)
+_WALKED: Final[_Ids] = (None, None)
+
+
 @dataclass(frozen=True, slots=True)
 class _Place:
-    """Where a chunk begins: the entities that are left, the present one first, and a key of it."""
+    """Where a chunk begins: the entities that are left, the present one first, and a key of it.
+
+    ``ids``: how far both regions have been looked at for rows without a version; None where nobody looks.
+    """
 
     entities: tuple[str, ...]
     after: str = ""
     rows: int = 0
     of: int = 0
+    ids: _Ids | None = None
 
     @classmethod
     def of_position(cls, position: Position) -> "_Place":
-        return cls(tuple(position["entities"]), position["after"], position["rows"], position["of"])
+        here, there = position.get("ids") or _WALKED
+        ids = (here, there) if position.get("ids") is not None else None
+        return cls(tuple(position["entities"]), position["after"], position["rows"], position["of"], ids)
 
     def position(self) -> Position:
-        return {"entities": list(self.entities), "after": self.after, "rows": self.rows, "of": self.of}
+        ids = list(self.ids) if self.ids is not None else None
+        return {"entities": list(self.entities), "after": self.after, "rows": self.rows, "of": self.of, "ids": ids}
 
     def beyond(self, key: str, *, rows: int) -> "_Place":
-        return _Place(self.entities, key, self.rows + rows, self.of)
+        return replace(self, after=key, rows=self.rows + rows)
 
     def following(self, *, rows: int = 0) -> "_Place":
-        return _Place(self.entities[1:], "", self.rows + rows, self.of)
+        ids = _UNWALKED if self.ids is not None else None
+        return _Place(self.entities[1:], "", self.rows + rows, self.of, ids)
 
     @property
     def percent(self) -> int:

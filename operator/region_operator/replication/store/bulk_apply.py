@@ -17,7 +17,7 @@ from region_operator.replication.feed import BulkRows, FeedRow, RowKey
 from region_operator.replication.model import plain, shapes
 from region_operator.replication.model.origin import MOST_WRITES_AT_ONCE
 from region_operator.replication.model.shapes import Shape
-from region_operator.replication.store import bulk_tables, incarnations, parked, sets, staging
+from region_operator.replication.store import bulk_tables, contents, incarnations, parked, sets, staging
 from region_operator.replication.store.bulk_tables import BulkTable
 from region_operator.replication.store.connections import Session
 from region_operator.replication.store.context import Context, Outcome
@@ -225,7 +225,7 @@ class BulkApplication:
 
     def _number(self, bulk: BulkTable, found: Sequence[Shape]) -> int:
         """Give the rows their versions, in the order in which they came; the lane's row stays locked until commit."""
-        layout, context = self._layout, self._context
+        layout, context, table = self._layout, self._context, bulk.table
         lane = self._session.one(f"SELECT last_lsn FROM {layout.own('lane')} WHERE id = 1 FOR UPDATE")
         assert lane is not None
         states, fits, pieces = "", "", list[str]()
@@ -235,9 +235,12 @@ class BulkApplication:
             pieces += [shape.before, shape.actors, shape.after, shape.rest]
         written = self._session.execute(
             f"INSERT INTO {layout.own('row_version')} (entity, entity_key, lsn, complete, state, alive, from_region, "
-            f"from_incarnation, from_lsn, changed_at) SELECT %s, r.k, %s + r.n, 0, CASE r.shape{states} END, 1, %s, "
-            f"%s, r.lsn, UTC_TIMESTAMP(6) FROM {self._staged} WHERE CASE r.shape{fits} END",
-            (bulk.table.entity.name, lane[0], *pieces, context.source, context.incarnation),
+            "from_incarnation, from_lsn, content_hash, changed_at) "
+            f"SELECT STRAIGHT_JOIN %s, r.k, %s + r.n, 0, CASE r.shape{states} END, 1, %s, "
+            f"%s, r.lsn, {contents.hash_sql(table, 't')}, UTC_TIMESTAMP(6) "
+            f"FROM {self._staged} JOIN {table.sql} t ON t.{table.key_column} = r.k "
+            f"WHERE CASE r.shape{fits} END",
+            (table.entity.name, lane[0], *pieces, context.source, context.incarnation),
         )
         self._outcome.head = int(lane[0]) + written
         self._session.execute(f"UPDATE {layout.own('lane')} SET last_lsn = %s WHERE id = 1", (self._outcome.head,))

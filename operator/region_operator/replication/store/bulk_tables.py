@@ -58,7 +58,7 @@ def find(session: Session, layout: Layout, table: Table) -> BulkTable | None:
         data_type, fraction, _ = found.get(column.name, ("", 0, ""))
         if data_type not in _EXACT[kind] or fraction:
             return None
-    keys = {field.name: _key_collation(session, layout, field) for field in table.references}
+    keys = {f.name: key_collation(session, layout, layout.tables[str(f.reference)]) for f in table.references}
     return BulkTable(table, key, {name: collation for name, (_, _, collation) in found.items()}, keys)
 
 
@@ -75,10 +75,9 @@ def _is_short(field: Field, column: Column) -> bool:
     return field.reference is not None or (column.max_length is not None and column.max_length <= LONGEST_TEXT)
 
 
-def _key_collation(session: Session, layout: Layout, field: Field) -> str:
-    assert field.reference is not None
-    parent = layout.tables[field.reference]
-    return _columns(session, layout, parent)[str(parent.entity.key_column)][2]
+def key_collation(session: Session, layout: Layout, table: Table) -> str:
+    """Collation of the key column."""
+    return _columns(session, layout, table)[str(table.entity.key_column)][2]
 
 
 def _columns(session: Session, layout: Layout, table: Table) -> dict[str, tuple[str, int, str]]:

@@ -109,7 +109,7 @@ def _removal(layout: Layout, trigger: str) -> str:
     return f"DROP TRIGGER IF EXISTS {layout.business}.{quote_identifier(trigger)}"
 
 
-def _counts(table: Table, alias: str) -> str:
+def counts(table: Table, alias: str) -> str:
     """SQL that is true for a row of the entity that travels."""
     # A key that is too long for our tables would be an error, and the cloud's writer would get it.
     conditions = [f"CHAR_LENGTH({table.key(alias)}) <= {KEY_LENGTH}", f"NOT {table.exclusion(alias)}"]
@@ -130,12 +130,12 @@ def announcement(layout: Layout, table: Table, *, field: str, condition: str) ->
     return (
         f"INSERT INTO {layout.own('dirty')} (entity, entity_key, op, changed, captured_at) "
         f"SELECT {literal(table.entity.name)}, {table.key('c')}, 'U', {literal(field)}, UTC_TIMESTAMP(6) "
-        f"FROM {table.sql} c WHERE {condition} AND {_counts(table, 'c')}"
+        f"FROM {table.sql} c WHERE {condition} AND {counts(table, 'c')}"
     )
 
 
 def _insert(layout: Layout, table: Table) -> str:
-    return f"IF {_counts(table, 'NEW')} THEN {_record(layout, table, key=table.key('NEW'), op='I')}; END IF;"
+    return f"IF {counts(table, 'NEW')} THEN {_record(layout, table, key=table.key('NEW'), op='I')}; END IF;"
 
 
 def _update(layout: Layout, table: Table) -> str:
@@ -148,15 +148,15 @@ def _update(layout: Layout, table: Table) -> str:
     update = _record(layout, table, key=new_key, op="U", changed=changed)
     return (
         f"IF BINARY {old_key} <=> BINARY {new_key} THEN "
-        f"IF {_counts(table, 'NEW')} AND {changed} <> '' THEN {update}; END IF; "
-        f"ELSE IF {_counts(table, 'OLD')} THEN {delete}; END IF; IF {_counts(table, 'NEW')} THEN {insert}; END IF; "
+        f"IF {counts(table, 'NEW')} AND {changed} <> '' THEN {update}; END IF; "
+        f"ELSE IF {counts(table, 'OLD')} THEN {delete}; END IF; IF {counts(table, 'NEW')} THEN {insert}; END IF; "
         "END IF;"
     )
 
 
 def _delete(layout: Layout, table: Table) -> str:
     old = _record(layout, table, key=table.key("OLD"), op="D", old=_old_values(layout, table, "OLD"))
-    return f"{_cascaded(layout, table.entity.table)} IF {_counts(table, 'OLD')} THEN {old}; END IF;"
+    return f"{_cascaded(layout, table.entity.table)} IF {counts(table, 'OLD')} THEN {old}; END IF;"
 
 
 def _cascaded(layout: Layout, parent: str, *, rows: str = "= OLD.`id`", above: tuple[str, ...] = ()) -> str:
@@ -176,7 +176,7 @@ def _cascaded(layout: Layout, parent: str, *, rows: str = "= OLD.`id`", above: t
                 f"INSERT INTO {layout.own('dirty')} (entity, entity_key, op, changed, old_values, captured_at) "
                 f"SELECT {literal(child.entity.name)}, {child.key('c')}, {literal('D' if deletes else 'U')}, "
                 f"{_names('' if deletes else names)}, {_old_values(layout, child, 'c') if deletes else 'NULL'}, "
-                f"UTC_TIMESTAMP(6) FROM {child.sql} c WHERE {condition} AND {_counts(child, 'c')}; "
+                f"UTC_TIMESTAMP(6) FROM {child.sql} c WHERE {condition} AND {counts(child, 'c')}; "
             )
             if deletes:
                 gone = f"IN (SELECT c.{child.local_id} FROM {child.sql} c WHERE {condition})"

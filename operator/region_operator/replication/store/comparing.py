@@ -1,13 +1,21 @@
 """What a full scan reads of this region's store to compare it with a peer's."""
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection, Sequence
+from functools import partial
 
+from region_operator.replication.feed import FetchedRows, RowKey
+from region_operator.replication.scans.contents import AT_ONCE, Mended, Walked
 from region_operator.replication.scans.digests import Digest, RowDigest
-from region_operator.replication.store import digests
-from region_operator.replication.store.connections import Readers
+from region_operator.replication.store import contents, digests, mending
+from region_operator.replication.store.connections import Readers, Session
+from region_operator.replication.store.context import Outcome
+from region_operator.replication.store.intake import Item
 from region_operator.replication.store.layout import Layout
-from region_operator.replication.store.rows import marks
+from region_operator.replication.store.rows import chunks, marks
 from region_operator.replication.store.writer import Writer
+
+BATCH = 500
+"""Rows of a look at contents that are told at once."""
 
 
 class Comparing:
@@ -15,6 +23,7 @@ class Comparing:
 
     _writer: Writer
     _readers: Readers
+    on_fold: Callable[[], None]
 
     @property
     def _layout(self) -> Layout:
@@ -56,3 +65,76 @@ class Comparing:
             return []
         with self._readers.snapshot() as session:
             return digests.rows_of(session, self._layout, entity, keys)
+
+    # What was changed behind the triggers
+
+    def drifted(self, entity: str, *, after: str, upto: str) -> list[str]:
+        """Keys of a range whose rows are not as they were versioned, the first ones; what lacks a hash gets one."""
+        found, at = list[str](), after
+        while self._layout.exchanges(entity):
+            with self._readers.snapshot() as session:
+                looked = contents.look(session, self._layout, entity, after=at, upto=upto, limit=BATCH)
+            found += [one.key for one in looked if not one.unknown]
+            unknown = [RowKey(entity, one.key) for one in looked if one.unknown]
+            if unknown:
+                self._writer.write(partial(self._take_as_they_are, rows=unknown))
+            if len(looked) < BATCH or len(found) >= AT_ONCE:
+                break
+            at = looked[-1].key
+        return found[:AT_ONCE]
+
+    def mend(self, entity: str, keys: Sequence[str], rows: FetchedRows | None, *, capture: bool) -> Mended:
+        """Capture what drifted, or put back what it was; see ``scans.contents``."""
+        if not self._layout.exchanges(entity):
+            return Mended()
+        drift = mending.Drift(entity)
+
+        def work(session: Session) -> Outcome:
+            nonlocal drift
+            drift = mending.find(session, self._layout, entity, keys, peers=rows)
+            self._take_as_they_are(session, rows=[RowKey(entity, key) for key in drift.unchanged])
+            if capture:
+                names = mending.capture(session, self._layout, drift)
+                return self._writer.fold_within(session, names)
+            names = mending.revert(session, self._layout, drift)
+            return self._writer.application(session).run([Item(row) for row in names], {}, again=True)
+
+        self._followed(self._writer.write(work))
+        return self._mended(entity, drift.keys)
+
+    def name(self, entity: str, *, after: int, limit: int) -> Walked:
+        """Capture rows that no version names, among the next ones after a local id."""
+        if not self._layout.exchanges(entity):
+            return Walked(None)
+        with self._readers.snapshot() as session:
+            last, keys = contents.unnamed(session, self._layout, entity, after=after, limit=limit)
+        for piece in chunks(keys, AT_ONCE):
+            self._followed(self._writer.write(partial(self._name, entity=entity, keys=piece)))
+        if not keys:
+            return Walked(last)
+        with self._readers.snapshot() as session:
+            _, still = contents.unnamed(session, self._layout, entity, after=after, limit=limit)
+        left = len(set(still) & set(keys))
+        message = f"{left} of entity {entity} could not be versioned" if left else ""
+        return Walked(last, Mended(len(keys), len(keys) - left, message))
+
+    def _name(self, session: Session, *, entity: str, keys: Sequence[str]) -> Outcome:
+        contents.record(session, self._layout, entity, dict.fromkeys(keys, ()), op="I")
+        return self._writer.fold_within(session, [RowKey(entity, key) for key in keys])
+
+    def _take_as_they_are(self, session: Session, *, rows: Sequence[RowKey]) -> None:
+        contents.keep(session, self._layout, contents.hashes(session, self._layout, rows))
+
+    def _followed(self, outcome: Outcome) -> None:
+        if outcome.changed:
+            self.on_fold()
+        self._writer.retry(outcome.woken)
+
+    def _mended(self, entity: str, keys: Sequence[str]) -> Mended:
+        with self._readers.snapshot() as session:
+            still = contents.drifted(session, self._layout, entity, keys)
+        if not still:
+            return Mended(len(keys), len(keys))
+        message = f"{len(still)} of entity {entity} that were changed behind the triggers, the first is {still[0]}: "
+        message += "the other region does not hold them under the same writes, or they are being written"
+        return Mended(len(keys), len(keys) - len(still), message)

@@ -13,7 +13,7 @@ import pymysql
 from pymysql.constants import ER
 
 from region_operator.replication.records import EntityFinding
-from region_operator.replication.store import capture, compatibility
+from region_operator.replication.store import capture, compatibility, contents
 from region_operator.replication.store.connections import Session
 from region_operator.replication.store.layout import Layout, Table
 
@@ -46,23 +46,24 @@ def install_listing(session: Session, layout: Layout, *, definer: str) -> None:
         )
 
 
-def write_down(session: Session, layout: Layout) -> None:
-    """Keep how the tables look, for ``look``; run by prepare when all is in place."""
+def write_down(session: Session, layout: Layout, *, before: Mapping[str, Mapping[str, Any]]) -> None:
+    """Keep how the tables look, for ``look``; run by prepare when all is in place. ``before``: what was kept so far."""
     columns, triggers = _columns(session, layout), _triggers(session, layout)
     for table in layout.tables.values():
         own = {name: triggers[name] for name in capture.names(layout, table) if name in triggers}
+        hashed = {name: columns[table.entity.table].get(name) for name in table.entity.columns}
+        shape = {"columns": columns[table.entity.table], "triggers": own, "hashed": hashed}
+        if before.get(table.entity.name, shape).get("hashed") != hashed:
+            contents.forget(session, layout, table.entity.name)
         session.execute(
             f"UPDATE {layout.own('entity')} SET shape = %s WHERE name = %s",
-            (json.dumps({"columns": columns[table.entity.table], "triggers": own}), table.entity.name),
+            (json.dumps(shape), table.entity.name),
         )
 
 
 def look(session: Session, layout: Layout) -> tuple[EntityFinding, ...]:
     """Compare the tables with what was written down; one finding for each entity that is not as it was."""
-    shapes: dict[str, Any] = {
-        str(name): json.loads(shape)
-        for name, shape in session.select(f"SELECT name, shape FROM {layout.own('entity')} WHERE shape IS NOT NULL")
-    }
+    before = shapes(session, layout)
     columns = _columns(session, layout)
     try:
         triggers = _triggers(session, layout)
@@ -73,15 +74,23 @@ def look(session: Session, layout: Layout) -> tuple[EntityFinding, ...]:
         return (EntityFinding(next(iter(layout.tables)), "TriggersUnseen", told, held_back=False),)
     found = []
     for name, table in layout.tables.items():
-        if name in shapes:
+        if name in before:
             said = [
-                *_missing_triggers(table, shapes[name]["triggers"], triggers),
-                *_changed_columns(table, shapes[name]["columns"], columns.get(table.entity.table, {})),
+                *_missing_triggers(table, before[name]["triggers"], triggers),
+                *_changed_columns(table, before[name]["columns"], columns.get(table.entity.table, {})),
             ]
             if said:
                 message = "; ".join(message for _, message in said)
                 found.append(EntityFinding(name, said[0][0], message, held_back=False))
     return tuple(found)
+
+
+def shapes(session: Session, layout: Layout) -> dict[str, dict[str, Any]]:
+    """How the tables looked when the region was prepared, by entity."""
+    return {
+        str(name): json.loads(shape)
+        for name, shape in session.select(f"SELECT name, shape FROM {layout.own('entity')} WHERE shape IS NOT NULL")
+    }
 
 
 def _columns(session: Session, layout: Layout) -> dict[str, dict[str, str]]:

@@ -121,8 +121,9 @@ def _install(
     drift.install_listing(session, whole, definer=owner)
     session.execute(users.listing_grant(whole, owner))
     with session.transaction():
+        before = drift.shapes(session, whole)
         new = compatibility.keep(session, whole, catalog.values(), compatible)
-        drift.write_down(session, whole)
+        drift.write_down(session, whole, before=before)
         # The last thing, so that a run that died half-way is finished by the next.
         session.execute(f"UPDATE {whole.own('lane')} SET schema_version = %s WHERE id = 1", (schema.SCHEMA_VERSION,))
         if previous is not None:

@@ -68,6 +68,7 @@ _TABLES: Final = {
         from_region INT UNSIGNED NULL,
         from_incarnation CHAR(16) NULL,
         from_lsn BIGINT UNSIGNED NULL,
+        content_hash BIGINT UNSIGNED NULL COMMENT 'of the business row as it was then; NULL: not known',
         PRIMARY KEY (entity, entity_key),
         UNIQUE KEY i_row_version__lsn (lsn)""",
     "alias": f"""
@@ -152,6 +153,9 @@ _TABLES: Final = {
         fencing_number BIGINT UNSIGNED NOT NULL DEFAULT 0,
         expires_at DATETIME(6) NOT NULL""",
 }
+_LATER: Final = {"row_version": "ADD COLUMN IF NOT EXISTS content_hash BIGINT UNSIGNED NULL AFTER from_lsn"}
+"""What tables of earlier versions lack and first versions of rows are written to (the others: ``upgrade``)."""
+
 _IN_MEMORY: Final = frozenset({"server_run"})
 
 
@@ -165,6 +169,7 @@ def statements(*, business_schema: str, sync_schema: str) -> list[str]:
             f"CREATE TABLE IF NOT EXISTS {sync}.{quote_identifier(table)} ({definition}) "
             f"ENGINE={engine} DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin"
         )
+    made += [f"ALTER TABLE {sync}.{quote_identifier(table)} {change}" for table, change in _LATER.items()]
     made.append(
         f"CREATE TABLE IF NOT EXISTS {business}.{WITNESS_TABLE} "
         "(id TINYINT NOT NULL PRIMARY KEY, witness BIGINT UNSIGNED NOT NULL) ENGINE=InnoDB"

@@ -8,6 +8,7 @@ from region_operator.replication.feed import RowKey
 from region_operator.replication.model import codec
 from region_operator.replication.model.lag import History
 from region_operator.replication.model.state import Pair, RowState, Value
+from region_operator.replication.store import contents
 from region_operator.replication.store.connections import Session
 from region_operator.replication.store.documents import NUMBER, TEXT, documents, source
 from region_operator.replication.store.layout import Layout
@@ -28,6 +29,7 @@ _NEW = source(
         ("region", NUMBER),
         ("incarnation", TEXT),
         ("from_lsn", NUMBER),
+        ("content_hash", contents.HASH),
     ]
 )
 
@@ -255,15 +257,17 @@ def write_texts(session: Session, layout: Layout, texts: Collection[VersionText]
     head = int(row[0])
     if not texts:
         return head
-    rows = (_values(lsn, text) for lsn, text in enumerate(texts, start=head + 1))
+    hashes = contents.hashes(session, layout, [text.row for text in texts if not text.complete])
+    rows = ((*_values(lsn, text), hashes.get(text.row)) for lsn, text in enumerate(texts, start=head + 1))
     for document in documents(rows):
         session.execute(
             f"INSERT INTO {layout.own('row_version')} (entity, entity_key, lsn, complete, state, alive, from_region, "
-            "from_incarnation, from_lsn, changed_at) SELECT r.entity, r.entity_key, r.lsn, r.complete, r.state, "
-            f"r.alive, r.region, r.incarnation, r.from_lsn, UTC_TIMESTAMP(6) FROM {_NEW} "
+            "from_incarnation, from_lsn, content_hash, changed_at) "
+            "SELECT r.entity, r.entity_key, r.lsn, r.complete, r.state, "
+            f"r.alive, r.region, r.incarnation, r.from_lsn, r.content_hash, UTC_TIMESTAMP(6) FROM {_NEW} "
             "ON DUPLICATE KEY UPDATE lsn = VALUES(lsn), complete = VALUES(complete), state = VALUES(state), "
             "alive = VALUES(alive), from_region = VALUES(from_region), from_incarnation = VALUES(from_incarnation), "
-            "from_lsn = VALUES(from_lsn), changed_at = VALUES(changed_at)",
+            "from_lsn = VALUES(from_lsn), content_hash = VALUES(content_hash), changed_at = VALUES(changed_at)",
             (document,),
         )
     head += len(texts)

@@ -95,7 +95,7 @@ class Writer:
             incarnations.begin(session, self.layout, mint=self._mint, reason="PeerProvedMore", restored=True)
 
     def fold(self, keys: Sequence[RowKey], *, wait: bool = False) -> Outcome:
-        return self.write(partial(self._fold, keys=keys, wait=wait))
+        return self.write(lambda session: self.fold_within(session, keys, wait=wait))
 
     def apply(self, session: Session, piece: Sequence[FeedRow], *, source: int, incarnation: str) -> Outcome:
         """Apply rows of a peer inside a transaction: what is plain by the set, then the rest row by row."""
@@ -167,7 +167,8 @@ class Writer:
         """This region and those that it reads."""
         return configuration.sources(session, self.layout) | {self.region_id}
 
-    def _fold(self, session: Session, *, keys: Sequence[RowKey], wait: bool) -> Outcome:
+    def fold_within(self, session: Session, keys: Sequence[RowKey], *, wait: bool = False) -> Outcome:
+        """The same inside a transaction of the lane."""
         context, outcome = self.context(session), Outcome()
         rest = PlainFold(session, context, outcome).run(keys) if not wait else keys
         return Application(session, context, outcome).fold(rest, wait=wait) if rest else outcome

@@ -38,6 +38,9 @@ class Cloud(Protocol):
     def lose(self, entity: str, key: str) -> None:
         """The row is gone behind everybody's back, and so is what is known of it."""
 
+    def unseen(self) -> contextlib.AbstractContextManager[None]:
+        """What is written in it is written behind the triggers."""
+
     def value(self, entity: str, key: str, column: str) -> Any: ...
     def has(self, entity: str, key: str) -> bool: ...
     def fold(self) -> None: ...
@@ -91,10 +94,15 @@ class MariaDBCloud(Region):
     def erase(self, entity: str, key: str) -> None:
         self.sql(f"DELETE FROM `{CATALOG[entity].table}` WHERE uuid = %s", [key])
 
-    def lose(self, entity: str, key: str) -> None:
+    @contextlib.contextmanager
+    def unseen(self) -> Iterator[None]:
         self.sql("SET @region_sync_apply = 1, foreign_key_checks = 0")
-        self.erase(entity, key)
+        yield
         self.sql("SET @region_sync_apply = NULL, foreign_key_checks = 1")
+
+    def lose(self, entity: str, key: str) -> None:
+        with self.unseen():
+            self.erase(entity, key)
         self.sync_sql("DELETE FROM row_version WHERE entity = %s AND entity_key = %s", [entity, key])
 
     def value(self, table: str, key: str, column: str) -> Any:
@@ -180,6 +188,13 @@ class MemoryCloud(memory_region.Cloud):
     def states(self) -> dict[tuple[str, str], str]:
         page = self.read(FeedRequest(peer=0, max_rows=10**6, max_bytes=10**9))
         return {(row.entity, row.key): row.state for row in page.rows}
+
+    @contextlib.contextmanager
+    def unseen(self) -> Iterator[None]:
+        captured = self.server.database.dirty
+        yield
+        with self.server.transaction() as draft:
+            draft.dirty = dict(captured)
 
     def lose(self, entity: str, key: str) -> None:
         row = RowKey(entity, key)
