@@ -17,6 +17,7 @@ from region_operator.controller.status.lag import shown
 from region_operator.supervision.units import Key
 
 TERM = 3
+NOW = datetime.now(UTC)  # by the schedule, for as long as tests run: no slot comes due on the way
 COORDINATOR = Key("Region", "clouds", "region-1")
 OBJECT = Key("RegionPeering", "clouds", "p")
 
@@ -45,7 +46,7 @@ class Leader:
             agents=client,
             heard=self.agents,
             enqueue=lambda _: None,
-            now=lambda: datetime.now(UTC),
+            now=lambda: NOW,
             on_pass=lambda _, counted, **more: self.counted.append(more),
         )
         policy = ScanPolicy.model_validate({"mode": "Enabled", "jitterPercent": 0})
@@ -71,6 +72,15 @@ class Leader:
     async def look(self) -> tuple[ScanReport, ...]:
         await self.reconciler.reconcile(Key(FULL_SCANS, "clouds", ""))
         return self.observer.facts(COORDINATOR, PEERING).reports
+
+    async def answer(self) -> Any:
+        """What came of the first grant."""
+
+        async def told() -> Any:
+            await self.look()
+            return next((one for one in self.counted if one["granted"] or one["refused"]), None)
+
+        return await eventually(told)
 
     async def reaches(self, **wanted: Any) -> ScanReport:
         async def last() -> ScanReport | None:

@@ -61,6 +61,7 @@ async def test_what_is_due_is_granted_once_and_its_end_is_known_to_an_operator_t
     report = await leader.reaches(state="Ended")
     assert (report.result, report.rows_compared, report.verify) == ("Clean", 10 * STEPS, "Versions")
     again = await fleet.lead()
+    assert (await again.reaches(state="Ended")).id == report.id
     await leader.look()
     assert [one.id for one in await again.look()] == [report.id]
     assert fleet.walk.taken == list(range(STEPS))
@@ -89,8 +90,7 @@ async def test_scans_that_are_switched_off_while_one_runs_end_it(fleet: Fleets) 
 
 async def test_a_leader_of_the_past_grants_nothing(fleet: Fleets) -> None:
     late = await fleet.lead(term=TERM - 1)
-    await late.look()
-    assert late.counted == [{"granted": 0, "refused": ["StaleEpoch"]}]
+    assert await late.answer() == {"granted": 0, "refused": ["StaleEpoch"]}
     assert fleet.walk.taken == []
 
 
@@ -101,8 +101,7 @@ async def test_without_the_lease_no_agent_is_told_anything(fleet: Fleets) -> Non
     client, fleet.operator.client = fleet.operator.client, AgentClient(before_write=refuse)
     try:
         late = await fleet.lead()
-        await late.look()
-        assert late.counted == [{"granted": 0, "refused": ["NotLeader"]}]
+        assert await late.answer() == {"granted": 0, "refused": ["NotLeader"]}
         await late.agents.close()
         await fleet.operator.client.close()
     finally:
