@@ -1,4 +1,6 @@
+import pickle
 from dataclasses import replace
+from functools import cache
 
 import pytest
 import yaml
@@ -22,9 +24,19 @@ from unit.controller.plan.world import World
 
 
 def settled(name: str = "minimal", **more: object) -> World:
+    """A world at rest, of its own for each test; without ``more`` it comes to rest once."""
+    if not more:
+        return pickle.loads(at_rest(name))
     world = World(region(name), **more)
     world.settle()
     return world
+
+
+@cache
+def at_rest(name: str) -> bytes:
+    world = World(region(name))
+    world.settle()
+    return pickle.dumps(world)
 
 
 def only_wait(world: World) -> steps.Wait:

@@ -6,11 +6,9 @@ test sees every state between. Certificates are real, from ``controller.certific
 
 import base64
 import json
-from collections.abc import Iterable
 from copy import deepcopy
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from itertools import count
 from typing import Any
 
 from region_operator.api.agent import AgentStatus, Rules
@@ -52,7 +50,7 @@ class World:
     changes: dict[str, Any] = field(default_factory=dict)  # facts that a test wants otherwise
     started: set[str] = field(default_factory=set)  # revisions of workloads and Jobs that run
     log: list[str] = field(default_factory=list)
-    numbers: Iterable[int] = field(default_factory=lambda: count(1))
+    last_number: int = 0
 
     # --- acting ---------------------------------------------------------------------------------------------------
 
@@ -278,7 +276,8 @@ class World:
         return (where, ref.kind, ref.name)
 
     def _number(self) -> int:
-        return next(iter(self.numbers))
+        self.last_number += 1
+        return self.last_number
 
 
 def _secret_facts(meta: Meta, data: dict[str, bytes], read: Read) -> facts.SecretFacts:

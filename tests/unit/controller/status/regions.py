@@ -1,7 +1,9 @@
 """A Region that lives: passes of plan and status over the small world of the planning tests."""
 
+import pickle
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
+from functools import cache
 from typing import Any
 
 from region_operator.api.agent import AgentStatus, LinkStatus, ManagementStatus
@@ -32,9 +34,8 @@ class Life:
 
     @classmethod
     def ready(cls, name: str = "minimal") -> "Life":
-        life = cls.of(name)
-        life.settle()
-        return life
+        """One of its own for each test; it comes up once."""
+        return pickle.loads(_ready(name))
 
     @property
     def region(self) -> Region:
@@ -89,6 +90,13 @@ class Life:
     def verdict(self, type_: str) -> tuple[str, str]:
         found = self.condition(type_)
         return found.status, found.reason
+
+
+@cache
+def _ready(name: str) -> bytes:
+    life = Life.of(name)
+    life.settle()
+    return pickle.dumps(life)
 
 
 def lost_cluster(life: Life) -> None:
