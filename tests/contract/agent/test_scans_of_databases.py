@@ -2,6 +2,7 @@
 
 import uuid
 from collections.abc import AsyncIterator
+from dataclasses import replace
 
 import pytest
 import pytest_asyncio
@@ -21,6 +22,7 @@ pytestmark = [
 
 # Whatever else this machine does is no reason to skip a scan here.
 PATIENT = scan_terms(ScanPolicy.model_validate({"mode": "Enabled", "load": {}}))
+CONTENT = replace(PATIENT, verify="Content")
 
 
 @pytest_asyncio.fixture(loop_scope="module")
@@ -73,11 +75,35 @@ async def test_a_row_that_a_region_lost_behind_the_triggers_is_found_and_brought
     assert (await scanned(leader, f"found {key}")).result == "Clean"
 
 
+@pytest.mark.rule("ENGINE 28")
+@pytest.mark.parametrize(("drift", "kept"), [("Capture", "surgery.test"), ("Revert", "right.test")])
+async def test_a_value_that_was_changed_behind_the_triggers_is_captured_or_put_back(
+    pair: Pair, leader: Leader, drift: str, kept: str
+) -> None:
+    key = str(uuid.uuid4())
+    pair.one.database.add_domain(key, f"drift-{key[:6]}")
+    pair.one.database.run("UPDATE domain SET network_domain = 'right.test' WHERE uuid = %s", key)
+    await eventually(lambda: (pair.two.database.domain(key) or ("",) * 3)[2] == "right.test")
+    await pair.in_sync()
+    leader.learn(terms=replace(CONTENT, drift=drift))
+    await scanned(leader, f"before {key}")
+    behind_the_triggers(pair.two, "UPDATE domain SET network_domain = 'surgery.test' WHERE uuid = %s", key)
+    assert pair.one.database.domain(key)[2] == "right.test"
+    report = await scanned(leader, f"drifted {key}")
+    assert (report.result, report.verify) == ("Repaired", "Content")
+    for region in (pair.one, pair.two):
+        await eventually(lambda: region.database.domain(key)[2] == kept)  # noqa: B023
+    assert (await scanned(leader, f"after {key}")).result == "Clean"
+
+
 def lose(region: Region, key: str) -> None:
     """The domain is gone behind everybody's back, and so is what is known of it."""
-    database = region.database
-    database.run("SET @region_sync_apply = 1, foreign_key_checks = 0")
-    database.run("DELETE FROM domain WHERE uuid = %s", key)
-    database.run("SET @region_sync_apply = NULL, foreign_key_checks = 1")
-    sync = database.settings().sync_schema
-    database.run(f"DELETE FROM `{sync}`.row_version WHERE entity = 'domain' AND entity_key = %s", key)
+    behind_the_triggers(region, "DELETE FROM domain WHERE uuid = %s", key)
+    sync = region.database.settings().sync_schema
+    region.database.run(f"DELETE FROM `{sync}`.row_version WHERE entity = 'domain' AND entity_key = %s", key)
+
+
+def behind_the_triggers(region: Region, statement: str, key: str) -> None:
+    region.database.run("SET @region_sync_apply = 1, foreign_key_checks = 0")
+    region.database.run(statement, key)
+    region.database.run("SET @region_sync_apply = NULL, foreign_key_checks = 1")
