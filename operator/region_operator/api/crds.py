@@ -8,6 +8,7 @@ import argparse
 import hashlib
 import json
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -164,6 +165,7 @@ def schema(kind: Kind) -> dict[str, Any]:
     }
 
 
+@cache
 def schema_hash(kind: Kind) -> str:
     """What an operator compares to find that the installed definition is older than itself."""
     canonical = json.dumps(schema(kind), sort_keys=True, separators=(",", ":"))
