@@ -68,6 +68,7 @@ class Application:
         self._fold(moved)
         for item in items:
             self._merge(item, again=again)
+        self._merged.update({row: Merged(self._folded[row], changed=True) for row in moved if row in self._folded})
         return self._show_and_finish()
 
     def rewrite(

@@ -33,9 +33,7 @@ class Circles:
         """Set ``parent_override`` on rows that must be shown elsewhere and return them, also beyond ``targets``."""
         if entity.tree is None:
             return []
-        moving = [target for target in targets if self._is_moving(entity, target)]
-        closes = len(moving) > 1 or any(self._comes_below_itself(entity, target) for target in moving)
-        if not closes and not any(is_below_itself(self._draft, entity, target.row) for target in targets):
+        if not any(self._closes(entity, targets, target) for target in targets):
             return []
         root = next(row.key for row in entity.well_known if row.match.get(entity.tree.parent, "") is None)
         known = {target.row.key: target for target in targets}
@@ -44,18 +42,30 @@ class Circles:
             known[key].parent_override = parent
         return [known[key] for key in moved]
 
-    def _is_moving(self, entity: Entity, target: Target) -> bool:
+    def _closes(self, entity: Entity, targets: list[Target], target: Target) -> bool:
+        """Tell whether a row would come to lie below itself, now or once the other targets are written."""
+        assert entity.tree is not None
+        parent = target.projection.values.get(entity.tree.parent)
+        current = self._draft.business.get(target.row)
+        if parent is None or (current is None and not target.projection.alive):
+            return False
+        if current is not None and parent == current[entity.tree.parent]:
+            return is_below_itself(self._draft, entity, target.row)
+        others = [one for one in targets if one.row != target.row]
+        if current is not None and any(self._is_placed_anew(entity, one) for one in others):
+            return True  # let the edges say
+        if RowKey(entity.name, str(parent)) not in self._draft.business:
+            return True  # the parent is new too, or a removed one that is inserted for this row
+        return current is not None and _is_above(self._draft, entity, target.row.key, of=parent)
+
+    def _is_placed_anew(self, entity: Entity, target: Target) -> bool:
+        """True for a row that is new here or moves."""
         assert entity.tree is not None
         current = self._draft.business.get(target.row)
-        parent = target.projection.values.get(entity.tree.parent)
-        return current is not None and parent not in (None, current[entity.tree.parent])
-
-    def _comes_below_itself(self, entity: Entity, target: Target) -> bool:
-        assert entity.tree is not None
-        return _is_above(self._draft, entity, target.row.key, of=target.projection.values.get(entity.tree.parent))
+        return current is None or target.projection.values.get(entity.tree.parent) != current[entity.tree.parent]
 
     def _edges(self, entity: Entity, known: dict[str, Target], *, root: str) -> dict[str, Edge]:
-        """The edges of ``known`` rows and of all above them, which are added to it."""
+        """The edges of ``known`` rows and of all above them, now or by a move that lost; these are added to it."""
         assert entity.tree is not None
         rules = self._rules[entity.name]
         edges: dict[str, Edge] = {}
@@ -69,10 +79,11 @@ class Circles:
             if key not in known:
                 known[key] = Target(row, state, project(state, rules=rules))
             register = known[key].state.registers[entity.tree.parent]
-            edge = Edge.of(register, shown=winner(register, rule=rules.fields[entity.tree.parent], rules=rules).dot)
-            edges[key] = edge
-            if edge.parent is not None:
-                todo.append(edge.parent)
+            shown = winner(register, rule=rules.fields[entity.tree.parent], rules=rules).dot
+            edge = edges[key] = Edge.of(
+                register, shown=shown, stands_for=lambda parent: self._draft.final(RowKey(entity.name, parent)).key
+            )
+            todo += [parent for parent in (edge.parent, *edge.previous) if parent is not None]
         return edges
 
 

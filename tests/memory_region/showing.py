@@ -1,7 +1,7 @@
 """Makes merged rows visible: parents first, circles broken, names waited for; what cannot be shown gets a reason."""
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from memory_region.business import holder
@@ -182,7 +182,7 @@ class Showing:
             known = Target(row, state, project(state, rules=self._rules[row.entity]))
         if known is None or known.projection.alive or row in self._draft.business:
             return missing
-        dead = Target(row, known.state, known.projection, insert_dead=True)
+        dead = replace(known, insert_dead=True)
         why = self._write(self._catalog[row.entity], dead)
         if why is not None:
             # What the removed parent lacks is what the child waits for: nobody else waits for it.

@@ -1,6 +1,6 @@
 """References between rows and between entities: what comes first, and what to do where they run in a circle."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from graphlib import CycleError, TopologicalSorter
 
@@ -47,12 +47,15 @@ class Edge:
     previous: tuple[str | None, ...] = ()
 
     @classmethod
-    def of(cls, register: Register, *, shown: Dot) -> "Edge":
-        """Read an edge from the register of the parent field; ``shown`` is the dot that the rule chose."""
+    def of(cls, register: Register, *, shown: Dot, stands_for: Callable[[str], str] = lambda key: key) -> "Edge":
+        """Read an edge from the register of the parent field; ``shown`` is the dot that the rule chose.
+
+        ``stands_for`` names the row that has adopted a parent: who was moved under it is under that one.
+        """
         chosen = next(pair for pair in register if pair.dot == shown)
         others = sorted((pair for pair in register if pair.dot != shown), key=lambda pair: pair.dot, reverse=True)
         values = [pair.value for pair in (chosen, *others)]
-        parents = [value if isinstance(value, str) else None for value in values]
+        parents = [stands_for(value) if isinstance(value, str) else None for value in values]
         return cls(parents[0], shown, tuple(parents[1:]))
 
 
@@ -61,7 +64,8 @@ def break_cycles(edges: Mapping[str, Edge], *, root: str) -> dict[str, str]:
 
     Of every circle the youngest edge (greatest dot) gives way: to a value that lost against it, if that one leads out
     of the circle, else to the root. A function of the states alone, so every region that holds the same states breaks
-    the same edge. ``edges`` must hold all rows of a circle; parents outside of it are taken to lead to the root.
+    the same edge. ``edges`` must hold all rows above those of a circle, by ``previous`` ones too; a parent of which
+    nothing is known is taken to lead to the root.
     """
     shown: dict[str, str | None] = {key: edge.parent for key, edge in edges.items() if key != root}
     moved: dict[str, str] = {}

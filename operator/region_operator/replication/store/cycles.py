@@ -4,6 +4,7 @@ Every region that holds the same states breaks the same edge, and none writes a 
 """
 
 from collections.abc import Mapping
+from functools import partial
 
 from region_operator.replication.catalog import Tree
 from region_operator.replication.feed import RowKey
@@ -12,6 +13,7 @@ from region_operator.replication.model.rules import EntityRuleSet, winner
 from region_operator.replication.model.state import RowState
 from region_operator.replication.model.topology import Edge, break_cycles
 from region_operator.replication.store import rows, tree, versions
+from region_operator.replication.store.aliases import Aliases
 from region_operator.replication.store.business import BusinessTables, Target
 from region_operator.replication.store.connections import Session
 from region_operator.replication.store.fold import Locked
@@ -37,6 +39,7 @@ class Circles:
         self, session: Session, layout: Layout, rules: Mapping[str, EntityRuleSet], business: BusinessTables
     ) -> None:
         self._session, self._layout, self._rules, self._business = session, layout, rules, business
+        self._aliases = Aliases(session, layout)
 
     def parent_field(self, entity: str) -> str:
         definition = self._layout.tables[entity].entity.tree
@@ -60,16 +63,21 @@ class Circles:
         return [known[key] for key in moved]
 
     def _closes(self, table: Table, definition: Tree, targets: list[Target], target: Target) -> bool:
-        """Tell whether a moving row would come to lie below itself, now or once the other targets have moved."""
+        """Tell whether a row would come to lie below itself, now or once the other targets are written."""
         parent = target.projection.values.get(definition.parent)
-        if target.current is None or parent is None:
+        is_moving = self._is_moving(definition, target)
+        if parent is None or (target.current is None and not target.projection.alive):
             return False
-        if not self._is_moving(definition, target):
+        if target.current is not None and not is_moving:
             return _is_below_itself(self._session, table, definition, target.current.local_id)
-        if sum(self._is_moving(definition, other) for other in targets) > 1:
+        if is_moving and any(
+            self._is_moving(definition, one) or one.current is None for one in targets if one != target
+        ):
             return True  # let the edges say
         local_id = self._business.local_id(RowKey(table.entity.name, str(parent)))
-        return local_id is not None and target.current.local_id in tree.ancestors(
+        if local_id is None:
+            return True  # the parent is new too, or a removed one that is inserted for this row
+        return target.current is not None and target.current.local_id in tree.ancestors(
             self._session, table, definition, local_id
         )
 
@@ -80,7 +88,7 @@ class Circles:
     def _edges(
         self, table: Table, definition: Tree, known: dict[str, tuple[Target, RowState]], *, root: str
     ) -> dict[str, Edge]:
-        """The edges of ``known`` rows and of all above them, which are added to it."""
+        """The edges of ``known`` rows and of all above them, now or by a move that lost; these are added to it."""
         rules = self._rules[table.entity.name]
         edges: dict[str, Edge] = {}
         todo = list(known)
@@ -89,11 +97,13 @@ class Circles:
             if key in edges or key == root or (key not in known and not self._load(table, key, known)):
                 continue
             register = known[key][1].registers[definition.parent]
-            edge = Edge.of(register, shown=winner(register, rule=rules.fields[definition.parent], rules=rules).dot)
-            edges[key] = edge
-            if edge.parent is not None:
-                todo.append(edge.parent)
+            shown = winner(register, rule=rules.fields[definition.parent], rules=rules).dot
+            edge = edges[key] = Edge.of(register, shown=shown, stands_for=partial(self._adopter, table.entity.name))
+            todo += [parent for parent in (edge.parent, *edge.previous) if parent is not None]
         return edges
+
+    def _adopter(self, entity: str, key: str) -> str:
+        return self._aliases.final(RowKey(entity, key)).key
 
     def _load(self, table: Table, key: str, known: dict[str, tuple[Target, RowState]]) -> bool:
         row = RowKey(table.entity.name, key)

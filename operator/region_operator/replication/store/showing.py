@@ -30,6 +30,7 @@ class Showing:
         self._business = BusinessTables(session, context.layout)
         self._aliases = Aliases(session, context.layout)
         self._merged: dict[RowKey, Merged] = {}
+        self._elsewhere: dict[RowKey, str | None] = {}
 
     def show(self, merged: dict[RowKey, Merged], locked: Locked) -> None:
         """Write the rows of ``merged``; rows that had to move with them are added to it."""
@@ -121,6 +122,7 @@ class Showing:
         circles = Circles(self._session, self._layout, self._context.rules, self._business)
         moved = circles.find(targets, states)
         for target, state in moved:
+            self._elsewhere[target.row] = target.parent_override
             self._merged.setdefault(target.row, Merged(state, target.projection, changed=False))
             waits = RowKey(entity, str(target.projection.values[circles.parent_field(entity)]))
             self._outcome.opened_conflicts += conflicts.record_cycle(
@@ -159,7 +161,8 @@ class Showing:
             known = Merged(state, project(state, rules=self._context.rules[row.entity]), changed=False)
         if known.projection.alive or self._business.local_id(row) is not None:
             return None
-        return Target(row, known.projection, None, insert_dead=True)
+        elsewhere = self._elsewhere.get(row)
+        return Target(row, known.projection, None, insert_dead=True, parent_override=elsewhere)
 
     def _is_unknown(self, row: RowKey) -> bool:
         """True unless a state of the row is here, though it may be parked itself."""

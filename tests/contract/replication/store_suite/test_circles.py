@@ -1,0 +1,144 @@
+"""Domains that moves in several regions put below themselves: whatever comes in whatever order, no way is endless."""
+
+import functools
+from collections.abc import Callable
+
+import pytest
+
+from contract.replication import regions
+from contract.replication.regions import default_rules, pull, settle
+from contract.replication.store_suite.clouds import Cloud
+from region_operator.replication.feed import RowKey
+
+MakeCloud = Callable[..., Cloud]
+
+pytestmark = pytest.mark.rule("ENGINE 9")
+
+
+def retry(cloud: Cloud) -> None:
+    cloud.age_parked(hours=1)
+    cloud.store.retry_parked()
+
+
+meet = functools.partial(regions.meet, retry=retry)
+
+
+def way_up(cloud: Cloud, key: str) -> list[str]:
+    """The keys from a domain to the root; fails where it comes round."""
+    way: list[str] = []
+    at: str | None = key
+    while at is not None:
+        assert at not in way, f"region {cloud.id} shows {key} below itself: {way}"
+        way.append(at)
+        at = cloud.value("domain", at, "parent")
+    return way
+
+
+def move(cloud: Cloud, key: str, parent: str) -> None:
+    cloud.update("domain", key, parent=parent)
+    cloud.fold()
+
+
+def assert_alike(*clouds: Cloud, domains: str) -> None:
+    for cloud in clouds:
+        for key in domains.split():
+            way_up(cloud, key)
+        assert cloud.content() == clouds[0].content()
+        assert cloud.states() == clouds[0].states()
+
+
+def test_a_row_that_is_tried_again_does_not_go_below_one_that_has_moved_below_it(two: tuple[Cloud, Cloud]) -> None:
+    """The parent that lost against the youngest move leads out of the circle only if it is looked at from there."""
+    here, there = two
+    here.add_domain("top")
+    here.add_domain("middle", parent="top")
+    here.add_domain("low", parent="middle")
+    settle(here, there)
+    move(there, "low", "top")
+    move(there, "middle", "low")
+    move(here, "middle", "well-known:domain:ROOT")
+    move(here, "top", "low")
+    move(here, "low", "well-known:domain:ROOT")
+    move(here, "low", "middle")
+    pull(there, here)
+    retry(there)
+    way_up(there, "top")
+    meet(here, there)
+    assert_alike(here, there, domains="top middle low")
+
+
+def test_a_row_does_not_move_below_a_new_one_that_comes_with_it_and_lies_below_it(two: tuple[Cloud, Cloud]) -> None:
+    here, there = two
+    here.add_domain("x")
+    here.add_domain("y")
+    settle(here, there)
+    move(there, "x", "y")
+    here.add_domain("new", parent="x")
+    move(here, "y", "new")
+    pull(there, here)
+    way_up(there, "y")
+    meet(here, there)
+    assert_alike(here, there, domains="x y new")
+
+
+def test_a_region_that_joins_when_there_is_a_circle_shows_all_of_its_rows(make_cloud: MakeCloud) -> None:
+    a, b, late = (make_cloud(number) for number in (1, 2, 3))
+    a.add_domain("x")
+    a.add_domain("y")
+    settle(a, b)
+    a.update("domain", "x", parent="y")
+    b.update("domain", "y", parent="x")
+    settle(a, b)
+    pull(late, a)
+    meet(a, b, late)
+    assert_alike(a, b, late, domains="x y")
+    assert late.has("domain", "x")
+    assert late.has("domain", "y")
+
+
+def test_a_removed_parent_that_is_inserted_for_its_child_closes_no_circle(two: tuple[Cloud, Cloud]) -> None:
+    here, there = two
+    here.add_domain("x")
+    here.add_domain("z")
+    settle(here, there)
+    move(there, "z", "x")
+    here.add_domain("gone", parent="z")
+    move(here, "x", "gone")
+    here.update("domain", "gone", removed="2026-01-02 00:00:00")
+    here.fold()
+    pull(there, here)
+    way_up(there, "x")
+    meet(here, there)
+    assert_alike(here, there, domains="x z")
+
+
+def test_a_row_that_adopts_its_parent_is_not_its_own_parent(two: tuple[Cloud, Cloud]) -> None:
+    here, there = two
+    for cloud in two:
+        cloud.store.set_rules(default_rules(unique_clash="Adopt"))
+    here.add_domain("top")
+    here.add_domain("one", name="acme", parent="top")
+    settle(here, there)
+    here.add_domain("two", name="acme", parent="top")
+    here.fold()
+    move(here, "one", "two")
+    meet(here, there)
+    assert_alike(here, there, domains="top one")
+    assert there.value("domain", "one", "parent") == "top"
+
+
+def test_a_move_that_is_seen_when_a_circle_is_broken_is_told_to_the_peer_that_wrote_the_row_before(
+    two: tuple[Cloud, Cloud],
+) -> None:
+    here, there = two
+    for key in "xyz":
+        here.add_domain(key)
+    move(here, "z", "x")
+    settle(here, there)
+    there.update("domain", "y", network_domain="there")
+    settle(here, there)
+    move(there, "x", "y")
+    here.update("domain", "y", parent="z")
+    here.store.apply_rows(there.id, there.store.read_rows([RowKey("domain", "x")]))
+    meet(here, there)
+    assert_alike(here, there, domains="x y z")
