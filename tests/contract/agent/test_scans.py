@@ -1,5 +1,6 @@
 """Full scans as operators grant them to running agents; what is compared is a walk over steps that only count."""
 
+import asyncio
 import uuid
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ from contract.agent.walk import STEPS, Walk
 from region_operator import mutual_tls, naming
 from region_operator.api.scans import ScanReport
 from region_operator.replication.load import Counters
+from region_operator.replication.scans.record import StoredScan
 from stored_scans import grant
 
 pytestmark = pytest.mark.rule("OPERATOR 18")
@@ -77,7 +79,8 @@ async def two(make_region: Any, operator: Operator, monkeypatch: pytest.MonkeyPa
     made = Two(one, other, operator, walk)
 
     async def streams() -> bool:
-        return all([(await operator.link(region)).state == "Streaming" for region in (one, other)])
+        links = [await operator.link(region) for region in (one, other)]
+        return all(link is not None and link.state == "Streaming" for link in links)
 
     await eventually(streams)
     yield made
@@ -91,6 +94,27 @@ async def test_a_granted_scan_runs_to_its_end_and_gives_both_regions_back(two: T
     assert two.walk.taken == list(range(STEPS))
     for region in (two.one, two.two):
         await eventually(lambda region=region: two.lease_is_free(region))
+
+
+async def test_a_scan_is_begun_although_the_operator_gave_up_waiting_for_the_answer(
+    two: Two, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scans = two.one.agent._scans
+    kept, go_on, keep = asyncio.Event(), asyncio.Event(), scans._keep
+
+    async def keep_and_wait(scan: StoredScan) -> None:
+        await keep(scan)
+        kept.set()
+        await go_on.wait()
+
+    monkeypatch.setattr(scans, "_keep", keep_and_wait)
+    asking = asyncio.ensure_future(scans.grant(SCAN, grant(PEERING, epoch=3)))
+    await kept.wait()
+    asking.cancel()
+    await asyncio.wait({asking})
+    monkeypatch.setattr(scans, "_keep", keep)
+    go_on.set()
+    assert (await two.reaches(state="Ended")).result == "Clean"
 
 
 async def test_a_repeat_tells_how_the_scan_stands_and_begins_nothing(two: Two) -> None:

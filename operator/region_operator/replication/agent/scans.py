@@ -7,11 +7,11 @@ database goes on with what was running there.
 import asyncio
 import logging
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
-from typing import Final, Protocol
+from typing import Any, Final, Protocol, TypeVar
 
 from region_operator.api.agent import Link
 from region_operator.api.scans import ScanGrant, ScanReport, ScanReports
@@ -28,6 +28,8 @@ from region_operator.replication.scans.run import ScanRun
 from region_operator.supervision import Backoff, Process, Supervisor
 
 log = logging.getLogger(__name__)
+
+Result = TypeVar("Result")
 
 BACKOFF: Final = Backoff(base_s=0.5, cap_s=10.0)
 CRASHES: Final = 5
@@ -81,6 +83,9 @@ class Scans:
             Refused: the link is not ours to scan, the epoch is old, or another scan holds one of the regions.
             Unavailable: a region does not answer; nothing is kept.
         """
+        return await _whole(self._grant(scan_id, grant))
+
+    async def _grant(self, scan_id: str, grant: ScanGrant) -> ScanReport:
         if self._compare is None:
             raise Refused(reason="NotYetSupported", message="this version of the agent cannot compare regions yet")
         async with self._one_decision:
@@ -99,9 +104,13 @@ class Scans:
 
     async def abort(self, scan_id: str) -> ScanReport:
         """End a scan where it stands; raises Refused (``NotFound``)."""
-        async with self._one_decision:
-            self._at_hand()
-            return await self._abort(scan_id, "aborted by the operator")
+
+        async def aborted() -> ScanReport:
+            async with self._one_decision:
+                self._at_hand()
+                return await self._abort(scan_id, "aborted by the operator")
+
+        return await _whole(aborted())
 
     # --- running -------------------------------------------------------------------------------------------------
 
@@ -202,7 +211,7 @@ class Scans:
                     del self._known[gone]
             self._changed.ring()
 
-        await asyncio.shield(asyncio.ensure_future(kept()))
+        await _whole(kept())
 
     def _begun(self, scan_id: str, grant: ScanGrant) -> StoredScan:
         report = ScanReport(
@@ -230,3 +239,10 @@ class Scans:
         if self._region is None:
             raise Unavailable(reason="DatabaseUnavailable", message="the region's database is not at hand")
         return self._region
+
+
+async def _whole(work: Coroutine[Any, Any, Result]) -> Result:
+    """Do all of ``work``, also when whoever waits for it goes away: a scan that is kept must be begun."""
+    task = asyncio.ensure_future(work)
+    task.add_done_callback(lambda done: done.cancelled() or done.exception())  # told to nobody if nobody waits
+    return await asyncio.shield(task)
