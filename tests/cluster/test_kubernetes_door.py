@@ -11,8 +11,7 @@ import pytest
 
 from region_operator import naming
 from region_operator.errors import Conflict, InvalidInput, Refused, Unavailable
-from region_operator.kubernetes import cluster as door
-from region_operator.kubernetes import kinds, kubeconfig
+from region_operator.kubernetes import kinds, kubeconfig, pages
 from region_operator.kubernetes.cluster import Cluster, Permission
 from region_operator.kubernetes.clusters import Clusters
 from region_operator.kubernetes.connection import Connection
@@ -308,7 +307,7 @@ async def test_permissions_that_are_missing_are_named(here, namespace):
 
 
 async def test_a_list_is_read_page_by_page_by_label(here, namespace, monkeypatch):
-    monkeypatch.setattr(door, "_PAGE", 2)
+    monkeypatch.setattr(pages, "_PAGE", 2)
     for number in range(5):
         await here.create(config_map(namespace, name=f"map-{number}"))
     await here.create(config_map(namespace, name="foreign", labels={"other": "yes"}))

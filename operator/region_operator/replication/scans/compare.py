@@ -21,8 +21,11 @@ from region_operator.replication.scans.digests import MODULUS, Digest, RowDigest
 from region_operator.replication.scans.ports import ChunkOutcome, EntityPart
 from region_operator.replication.scans.record import Position
 
-LEAF_ROWS: Final = 200
-"""Ranges of so few rows are told row by row; also as many rows as are carried at once."""
+LEAF_ROWS: Final = 500
+"""Ranges of so few rows are told row by row."""
+
+CARRIED_ROWS: Final = 200
+"""Rows that are settled, and carried, at once."""
 
 FAN_OUT: Final = 16
 ROUNDS: Final = 3
@@ -134,8 +137,8 @@ class Comparison:
         if self._drift is not None and await self._check(entity, at.after, met.end, found):
             met = await self._meet(entity, at.after, met.end, limit=max_rows) or met
         await self._narrow(entity, at.after, met, found)
-        for start in range(0, len(found.suspects), LEAF_ROWS):
-            await self._settle(entity, found.suspects[start : start + LEAF_ROWS], found)
+        for start in range(0, len(found.suspects), CARRIED_ROWS):
+            await self._settle(entity, found.suspects[start : start + CARRIED_ROWS], found)
         rows, hashes = (found.rows[0], found.rows[1]), (found.hashes[0], found.hashes[1])
         going_on = at.beyond(met.end, rows=found.compared) if met.end else at.following(rows=found.compared)
         return self._outcome(going_on, found, parts=(EntityPart(entity, rows, hashes),))
@@ -261,7 +264,10 @@ class Comparison:
                     moving.append(key)
                 else:
                     real.append(key)
-            await self._repair(entity, real, found)
+            if real:
+                await _carry(self._peer, self._here, [RowKey(entity, key) for key in real if key in theirs])
+                await _carry(self._here, self._peer, [RowKey(entity, key) for key in real if key in ours])
+                await self._look_again(entity, real, found)
             suspects = moving
             if not suspects:
                 return
@@ -293,12 +299,8 @@ class Comparison:
         found.waited_s += waited_s
         return heads
 
-    async def _repair(self, entity: str, keys: Sequence[str], found: _Found) -> None:
-        if not keys:
-            return
-        names = [RowKey(entity, key) for key in keys]
-        await _carry(self._peer, self._here, names)
-        await _carry(self._here, self._peer, names)
+    async def _look_again(self, entity: str, keys: Sequence[str], found: _Found) -> None:
+        """Count what was repaired, and what was not."""
         ours, theirs = await self._look(entity, keys)
         still = []
         for key in keys:
@@ -319,7 +321,7 @@ async def _carry(source: Side, target: Side, names: Sequence[RowKey]) -> None:
     asked: set[RowKey] = set()
     missing = list(names)
     for _ in range(MAX_FETCH_ROUNDS):
-        wanted = [name for name in missing if name not in asked][:LEAF_ROWS]
+        wanted = [name for name in missing if name not in asked][:CARRIED_ROWS]
         if not wanted:
             return
         asked.update(wanted)
