@@ -27,7 +27,7 @@ from region_operator import naming
 
 PROGRAM = Path(__file__).parents[1] / "mortal_operator.py"
 WEST, EAST = "eu-west", "us-east"
-KILLS, SEED = 10, 20261122
+KILLS, SEED = 8, 20261122
 RETAINED = {
     f"there: PersistentVolumeClaim/{naming.database_volume(EAST)}",
     *(f"there: Secret/{EAST}-{name}" for name in ("admin", "database", "database-key", "management-api")),
