@@ -6,7 +6,6 @@ plain tables of both servers, in which the same rows were deleted.
 
 import asyncio
 import contextlib
-import os
 import shutil
 import subprocess
 import time
@@ -16,7 +15,7 @@ from typing import TypeVar
 
 from bench.replication.bed import Bed, tell
 from bench.replication.data import user_uuid
-from bench.replication.native import SCHEMA, dump_and_load, empty
+from bench.replication.native import SCHEMA, TABLES, dump_and_load, empty
 from bench.replication.regions import NotFinished
 from bench.replication.servers import run
 from bench.results import Figure
@@ -29,7 +28,6 @@ VERIFY = "Versions"
 LOST = 1000
 GOAL_VERIFY, GOAL_REPAIR = 1.0, 0.1
 LOOK_S = 0.02
-TABLES = ("domain", "account", "user")
 DIFFERED = (0, 2)
 """What Percona's programs return when nothing differed, and when something did."""
 
@@ -154,7 +152,7 @@ def _sync(bed: Bed) -> None:
 def _percona(program: str, server: MariaDBServer, *arguments: str) -> None:
     """All servers have the same admin."""
     command = [program, f"--user={server.user}", f"--password={server.password}", *arguments]
-    done = subprocess.run(command, capture_output=True, text=True, env=dict(os.environ), check=False)
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode not in DIFFERED:
         raise NotFinished(f"{program} ended with {done.returncode}: {done.stderr[-500:]}")
 

@@ -44,6 +44,12 @@ BY_RULE: Final = frozenset({"KeyMismatch", "NotPeered", "OnlyPlanned", "PeeringW
 WireHistory = list[tuple[str, int]]
 
 
+class LineAnswer(Wire):
+    """An answer of one line; with ``refusal`` it says nothing else."""
+
+    refusal: Refusal | None = None
+
+
 class FeedQuestion(Wire):
     """What are your changes after ``after``? ``applied`` is what the asker has committed, for who waits to leave."""
 

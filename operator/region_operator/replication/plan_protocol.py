@@ -13,11 +13,12 @@ from typing import Annotated, TypeAlias
 
 from pydantic import Field
 
-from region_operator.api.agent import Refusal, Wire
+from region_operator.api.agent import Wire
 from region_operator.errors import InvalidInput
 from region_operator.replication.comparison import SKETCHES_AT_ONCE, Name, Relation, Sketch, Totals, Verdict
 from region_operator.replication.model.state import Born
 from region_operator.replication.model.vectors import VersionVector
+from region_operator.replication.peer_protocol import LineAnswer
 
 Key: TypeAlias = Annotated[str, Field(max_length=256)]
 Scalars: TypeAlias = list[str | int | None]
@@ -63,8 +64,8 @@ class IdentitiesQuestion(PlanQuestion):
     keys: list[Key] = Field(max_length=SKETCHES_AT_ONCE)
 
 
-class PlanAnswer(Wire):
-    refusal: Refusal | None = None
+class PlanAnswer(LineAnswer):
+    """To a question about a join."""
 
 
 class TotalsAnswer(PlanAnswer):

@@ -20,10 +20,11 @@ from typing import Annotated, TypeAlias
 
 from pydantic import Field
 
-from region_operator.api.agent import Refusal, Wire
+from region_operator.api.agent import Wire
 from region_operator.replication.feed import FeedRow, FetchedRows, RowKey
 from region_operator.replication.peer_protocol import (
     MAX_ROWS_ASKED,
+    LineAnswer,
     WireHistory,
     history_from_wire,
     history_to_wire,
@@ -42,10 +43,6 @@ MAX_ROWS_OF_A_DIGEST = 1_000_000
 class ScanQuestion(Wire):
     peering: str
     database_key: str
-
-
-class ScanAnswer(Wire):
-    refusal: Refusal | None = None
 
 
 class HoldQuestion(ScanQuestion):
@@ -95,7 +92,7 @@ class DriftedQuestion(ScanQuestion):
     upto: Key = ""
 
 
-class DriftedAnswer(ScanAnswer):
+class DriftedAnswer(LineAnswer):
     keys: list[Key] = Field(default_factory=list, max_length=AT_ONCE)
 
 
@@ -114,7 +111,7 @@ class NameQuestion(ScanQuestion):
     limit: int = Field(ge=1, le=MAX_ROWS_OF_A_DIGEST)
 
 
-class MendedAnswer(ScanAnswer):
+class MendedAnswer(LineAnswer):
     """``last``: of the local ids that were looked at; None at the end."""
 
     last: int | None = None
@@ -133,7 +130,7 @@ class MendedAnswer(ScanAnswer):
         return Walked(self.last, self.mended())
 
 
-class DigestAnswer(ScanAnswer):
+class DigestAnswer(LineAnswer):
     exchanged: bool = False
     rows: int = Field(default=0, ge=0)
     xor: Hash = "0"
@@ -160,7 +157,7 @@ class DigestAnswer(ScanAnswer):
         return Digest(self.rows, int(self.xor, 16), int(self.total, 16), self.last, self.cut)
 
 
-class RowsAnswer(ScanAnswer):
+class RowsAnswer(LineAnswer):
     rows: list[tuple[Key, Hash, int, bool]] = Field(default_factory=list)
 
     @classmethod
@@ -171,7 +168,7 @@ class RowsAnswer(ScanAnswer):
         return [RowDigest(key, int(hash_, 16), lsn, aside) for key, hash_, lsn, aside in self.rows]
 
 
-class StandingAnswer(ScanAnswer):
+class StandingAnswer(LineAnswer):
     head: int = 0
     applied: int = 0
 
@@ -183,7 +180,7 @@ class StandingAnswer(ScanAnswer):
         return Standing(self.head, self.applied)
 
 
-class TakeAnswer(ScanAnswer):
+class TakeAnswer(LineAnswer):
     missing: list[tuple[str, str]] = Field(default_factory=list)
 
     @classmethod
@@ -194,7 +191,7 @@ class TakeAnswer(ScanAnswer):
         return [RowKey(entity, key) for entity, key in self.missing]
 
 
-class HoldAnswer(ScanAnswer):
+class HoldAnswer(LineAnswer):
     number: int = 0
     load: dict[str, int] = Field(default_factory=dict)
 

@@ -165,24 +165,15 @@ class Operator:
         scans, subjects = ScanObserver(client, agents.endpoint), Subjects()
         peerings = PeeringObserver(local, self._fleet, agents, scans=scans, poll_s=settings.poll_seconds)
 
-        async def warn(region: Region, reason: str, message: str) -> None:
-            body = {"apiVersion": naming.API_VERSION, "kind": REGION, "metadata": region.metadata.wire()}
-            await events.record(body, "Warning", reason, message)
-
-        region = RegionReconciler(
+        region = self._region_reconciler(
             hub,
-            Ports(
-                clusters=clusters,
-                fleet=self._fleet,
-                agents=agents,
-                peerings=peerings,
-                executor=Executor(agents=client, observer=agents, warn=warn, now=_now),
-                writer=writer,
-                watches=watches,
-                enqueue=self._mailboxes.add,
-                now=_now,
-                generate=_password,
-            ),
+            clusters,
+            client=client,
+            agents=agents,
+            watches=watches,
+            peerings=peerings,
+            writer=writer,
+            events=events,
         )
         peering = PeeringReconciler(
             local,
@@ -220,6 +211,38 @@ class Operator:
             POLICY: policy.reconcile,
             FULL_SCANS: full_scans.reconcile,
         }
+
+    def _region_reconciler(  # noqa: PLR0913 - what a pass over a Region reaches
+        self,
+        hub: Hub,
+        clusters: Clusters,
+        *,
+        client: AgentClient,
+        agents: AgentObserver,
+        watches: Watches,
+        peerings: PeeringObserver,
+        writer: StatusWriter,
+        events: EventRecorder,
+    ) -> RegionReconciler:
+        async def warn(region: Region, reason: str, message: str) -> None:
+            body = {"apiVersion": naming.API_VERSION, "kind": REGION, "metadata": region.metadata.wire()}
+            await events.record(body, "Warning", reason, message)
+
+        return RegionReconciler(
+            hub,
+            Ports(
+                clusters=clusters,
+                fleet=self._fleet,
+                agents=agents,
+                peerings=peerings,
+                executor=Executor(agents=client, observer=agents, warn=warn, now=_now),
+                writer=writer,
+                watches=watches,
+                enqueue=self._mailboxes.add,
+                now=_now,
+                generate=_password,
+            ),
+        )
 
     # --- what wakes keys -----------------------------------------------------------------------------------------
 

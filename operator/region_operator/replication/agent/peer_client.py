@@ -12,7 +12,7 @@ from pydantic import ValidationError
 
 from region_operator import mutual_tls
 from region_operator.api.agent import Peer as PeerAddress
-from region_operator.api.agent import Refusal
+from region_operator.api.agent import Refusal, Wire
 from region_operator.connection_faults import message_of, reason_of
 from region_operator.errors import InvalidInput, Refused, Unavailable
 from region_operator.replication import peer_protocol
@@ -20,14 +20,12 @@ from region_operator.replication.comparison import Sketch, Totals, Verdict
 from region_operator.replication.feed import FeedPage, FeedRequest, FetchedRows, RowKey
 from region_operator.replication.link_facts import LinkFacts
 from region_operator.replication.model.lag import Cursor
-from region_operator.replication.peer_protocol import FeedQuestion, PageHead, RowsQuestion
+from region_operator.replication.peer_protocol import FeedQuestion, LineAnswer, PageHead, RowsQuestion
 from region_operator.replication.plan_protocol import (
     CompareAnswer,
     CompareQuestion,
     IdentitiesAnswer,
     IdentitiesQuestion,
-    PlanAnswer,
-    PlanQuestion,
     TotalsAnswer,
     TotalsQuestion,
     WireSketch,
@@ -43,7 +41,6 @@ from region_operator.replication.scan_protocol import (
     NameQuestion,
     RangeQuestion,
     RowsAnswer,
-    ScanAnswer,
     ScanQuestion,
     StandingAnswer,
     TakeAnswer,
@@ -55,8 +52,7 @@ from region_operator.replication.scans.contents import Mended, Walked
 from region_operator.replication.scans.digests import Digest, RowDigest
 from region_operator.replication.scans.ports import REGION_BUSY, Held
 
-Planned = TypeVar("Planned", bound=PlanAnswer)
-Scanned = TypeVar("Scanned", bound=ScanAnswer)
+Answer = TypeVar("Answer", bound=LineAnswer)
 
 CONNECT_TIMEOUT_S = 5.0
 SILENCE_TIMEOUT_S = 5.0  # five heartbeats
@@ -120,25 +116,18 @@ class PeerClient:
 
     async def totals(self, entity: str, *, after: str) -> Totals | None:
         question = TotalsQuestion(**self._about(entity), after=after)
-        return (await self._plan("totals", question, TotalsAnswer)).totals()
+        return (await self._asked_for("plan/totals", question, TotalsAnswer)).totals()
 
     async def compare(self, entity: str, sketches: Sequence[Sketch]) -> list[Verdict]:
         question = CompareQuestion(**self._about(entity), rows=[WireSketch.of(sketch) for sketch in sketches])
-        return (await self._plan("compare", question, CompareAnswer)).found(asked=len(sketches))
+        return (await self._asked_for("plan/compare", question, CompareAnswer)).found(asked=len(sketches))
 
     async def identities(self, entity: str, keys: Sequence[str]) -> dict[str, str]:
         question = IdentitiesQuestion(**self._about(entity), keys=list(keys))
-        return (await self._plan("identities", question, IdentitiesAnswer)).identities
+        return (await self._asked_for("plan/identities", question, IdentitiesAnswer)).identities
 
     def _about(self, entity: str) -> dict[str, str]:
         return {"peering": self._peering_uid, "database_key": self._database_key(), "entity": entity}
-
-    async def _plan(self, what: str, question: PlanQuestion, form: type[Planned]) -> Planned:
-        async with self._asked(f"/v1/plan/{what}", question.model_dump_json(by_alias=True), facts=None) as response:
-            answer = form.model_validate_json(await _line(response, on_heartbeat=lambda: None))
-        if answer.refusal is not None:
-            raise _as_error(answer.refusal)
-        return answer
 
     # --- a full scan ---------------------------------------------------------------------------------------------
 
@@ -150,54 +139,52 @@ class PeerClient:
 
     async def _hold(self, what: str, scan_id: str) -> HoldAnswer:
         question = HoldQuestion(peering=self._peering_uid, database_key=self._database_key(), scan=scan_id)
-        async with self._asked(f"/v1/scan/{what}", question.model_dump_json(by_alias=True), facts=None) as response:
-            answer = HoldAnswer.model_validate_json(await _line(response, on_heartbeat=lambda: None))
+        answer = await self._told(f"scan/{what}", question, HoldAnswer)
         if answer.refusal is not None and answer.refusal.reason == REGION_BUSY:
             raise Refused(reason=REGION_BUSY, message=f"region {self._address.id}: {answer.refusal.message}")
-        if answer.refusal is not None:
-            raise _as_error(answer.refusal)
-        return answer
+        return _unless_refused(answer)
 
     async def digest(self, entity: str, *, after: str, upto: str, limit: int) -> Digest | None:
         question = RangeQuestion(**self._about(entity), after=after, upto=upto, limit=limit)
-        return (await self._scan("digest", question, DigestAnswer)).digest()
+        return (await self._asked_for("scan/digest", question, DigestAnswer)).digest()
 
     async def row_digests(self, entity: str, *, after: str, upto: str, limit: int) -> list[RowDigest]:
         question = RowDigestsQuestion(**self._about(entity), after=after, upto=upto, limit=limit)
-        return (await self._scan("rows", question, RowsAnswer)).digests()
+        return (await self._asked_for("scan/rows", question, RowsAnswer)).digests()
 
     async def row_digests_of(self, entity: str, keys: Collection[str]) -> list[RowDigest]:
         question = RowDigestsQuestion(**self._about(entity), keys=sorted(keys))
-        return (await self._scan("rows", question, RowsAnswer)).digests()
+        return (await self._asked_for("scan/rows", question, RowsAnswer)).digests()
 
     async def standing(self) -> Standing:
         question = ScanQuestion(peering=self._peering_uid, database_key=self._database_key())
-        return (await self._scan("standing", question, StandingAnswer)).standing()
+        return (await self._asked_for("scan/standing", question, StandingAnswer)).standing()
 
     async def drifted(self, entity: str, *, after: str, upto: str) -> list[str]:
         question = DriftedQuestion(**self._about(entity), after=after, upto=upto)
-        return (await self._scan("drifted", question, DriftedAnswer)).keys
+        return (await self._asked_for("scan/drifted", question, DriftedAnswer)).keys
 
     async def mend(self, entity: str, keys: Sequence[str], rows: FetchedRows | None, *, capture: bool) -> Mended:
         about = self._about(entity)
         held = TakeQuestion.of(rows, peering=about["peering"], database_key=about["database_key"]) if rows else None
         question = MendQuestion(**about, keys=list(keys), capture=capture, held=held)
-        return (await self._scan("mend", question, MendedAnswer)).mended()
+        return (await self._asked_for("scan/mend", question, MendedAnswer)).mended()
 
     async def name(self, entity: str, *, after: int, limit: int) -> Walked:
         question = NameQuestion(**self._about(entity), after=after, limit=limit)
-        return (await self._scan("name", question, MendedAnswer)).walked()
+        return (await self._asked_for("scan/name", question, MendedAnswer)).walked()
 
     async def take(self, rows: FetchedRows) -> list[RowKey]:
         question = TakeQuestion.of(rows, peering=self._peering_uid, database_key=self._database_key())
-        return (await self._scan("take", question, TakeAnswer)).row_keys()
+        return (await self._asked_for("scan/take", question, TakeAnswer)).row_keys()
 
-    async def _scan(self, what: str, question: ScanQuestion, form: type[Scanned]) -> Scanned:
-        async with self._asked(f"/v1/scan/{what}", question.model_dump_json(by_alias=True), facts=None) as response:
-            answer = form.model_validate_json(await _line(response, on_heartbeat=lambda: None))
-        if answer.refusal is not None:
-            raise _as_error(answer.refusal)
-        return answer
+    async def _asked_for(self, what: str, question: Wire, form: type[Answer]) -> Answer:
+        return _unless_refused(await self._told(what, question, form))
+
+    async def _told(self, what: str, question: Wire, form: type[Answer]) -> Answer:
+        """The answer of one line, which may be a refusal."""
+        async with self._asked(f"/v1/{what}", question.model_dump_json(by_alias=True), facts=None) as response:
+            return form.model_validate_json(await _line(response, on_heartbeat=lambda: None))
 
     async def close(self) -> None:
         if self._session is not None:
@@ -266,6 +253,12 @@ class PeerClient:
     def _check_key(self, response: aiohttp.ClientResponse) -> None:
         if response.headers.get(peer_protocol.KEY_HEADER) != self._database_key():
             raise Refused(reason="KeyMismatch", message="the peer has another database key")
+
+
+def _unless_refused(answer: Answer) -> Answer:
+    if answer.refusal is not None:
+        raise _as_error(answer.refusal)
+    return answer
 
 
 def _remember(response: aiohttp.ClientResponse, facts: LinkFacts | None) -> None:
