@@ -54,7 +54,6 @@ REGION: Final[Mapping[str, Reasons]] = {
             "HubRewound",
             "NameCollision",
             "RetainedDataOfAnotherRegion",
-            "NotYetSupported",
         ),
         "False": ("NotStalled",),
         "Unknown": (NOT_OBSERVED,),
@@ -186,7 +185,7 @@ REGION_PEERING: Final[Mapping[str, Reasons]] = {
     },
     "Reconciling": _RECONCILING,
     "Stalled": {
-        "True": ("RegionIdClash", "DuplicatePeering", "KeyMismatch", "HubRewound", "NotYetSupported"),
+        "True": ("RegionIdClash", "DuplicatePeering", "KeyMismatch", "HubRewound"),
         "False": ("NotStalled",),
         "Unknown": (NOT_OBSERVED,),
     },
@@ -261,7 +260,7 @@ SYNC_POLICY: Final[Mapping[str, Reasons]] = {
         "Unknown": (NOT_OBSERVED,),
     },
     "Reconciling": _RECONCILING,
-    "Stalled": {"True": ("NotYetSupported",), "False": ("NotStalled",), "Unknown": (NOT_OBSERVED,)},
+    "Stalled": {"True": (), "False": ("NotStalled",), "Unknown": (NOT_OBSERVED,)},
     "Accepted": {
         "True": ("Accepted",),
         "False": (
@@ -271,7 +270,6 @@ SYNC_POLICY: Final[Mapping[str, Reasons]] = {
             "InvalidCron",
             "InvalidTimeZone",
             "InvalidInput",
-            "NotYetSupported",
         ),
         "Unknown": (NOT_OBSERVED,),
     },

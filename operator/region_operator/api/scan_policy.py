@@ -1,7 +1,7 @@
 """The part of a SyncPolicy about full scans.
 
 Nothing here has a default in the CustomResourceDefinition: the defaults are those of the running version, and stand in
-`scan_terms`. What this version cannot do is refused (`support.not_yet_supported`), never silently ignored.
+`scan_terms`.
 """
 
 from typing import Annotated, ClassVar, Literal

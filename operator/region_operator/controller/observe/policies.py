@@ -7,7 +7,6 @@ from region_operator.api.policy import SyncPolicy, SyncPolicySpec
 from region_operator.api.policy_checks import EntityFields, check_policy
 from region_operator.api.policy_rules import effective_rules, link_limits
 from region_operator.api.scan_terms import scan_terms
-from region_operator.api.support import not_yet_supported
 from region_operator.controller.facts import Invalid, LinkPolicyFacts, PolicyFacts, Unknown, Usable
 from region_operator.controller.plan.rewind import accepted
 from region_operator.errors import InvalidInput, Refused, Unavailable
@@ -42,10 +41,6 @@ async def policy(hub: Cluster, namespace: str, name: str, *, poll_s: int) -> Usa
 
 def judged(found: SyncPolicy, *, poll_s: int) -> SyncPolicy | Invalid:
     """The policy, or why it cannot be acted on."""
-    missing = not_yet_supported(found.spec)
-    if missing:
-        message = f"SyncPolicy {found.metadata.name}: {', '.join(missing)}: this version cannot do that yet; remove it"
-        return Invalid("NotYetSupported", message, missing[0])
     try:
         check_policy(found.spec, entities=ENTITY_FIELDS, poll_seconds=poll_s)
     except InvalidInput as error:

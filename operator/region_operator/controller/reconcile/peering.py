@@ -7,7 +7,6 @@ from typing import Final
 from region_operator import naming
 from region_operator.api.peering import RegionPeering
 from region_operator.api.peering_status import RegionPeeringStatus
-from region_operator.api.support import not_yet_supported
 from region_operator.controller.events import EventRecorder
 from region_operator.controller.facts import PeeringFacts, Unknown
 from region_operator.controller.finalizer import set_finalizer
@@ -97,7 +96,6 @@ class PeeringReconciler:
             before=peering.status,
             memory=self._memories.get(key, LagMemory()),
             now=self._now(),
-            not_yet_supported=not_yet_supported(peering.spec),
             reconcile_token=peering.metadata.annotations.get(naming.ANNOTATION_RECONCILE, ""),
         )
         self._memories[key] = memory

@@ -30,7 +30,6 @@ def peering_status(
     before: RegionPeeringStatus,
     memory: LagMemory,
     now: datetime,
-    not_yet_supported: Sequence[str] = (),
     reconcile_token: str = "",
 ) -> tuple[RegionPeeringStatus, LagMemory]:
     """Compute the status, and what the next evaluation must remember of this one."""
@@ -43,7 +42,7 @@ def peering_status(
     late, over = exceeded(
         _worst_lag_ms(directions), objective_s=limits.lag_objective_s, memory=memory, was=_was_exceeded(before)
     )
-    scene = Scene(peering, before, directions, wired, join, limits, tuple(not_yet_supported), late)
+    scene = Scene(peering, before, directions, wired, join, limits, late)
     subject = scan_subject(peering, join=join, scan=before.scan, in_contact=False)
     scans = judge_scans(peering, subject, before=before, now=now)
     findings = _findings(scene, scans.current)
@@ -142,9 +141,6 @@ def _reconciling(scene: Scene, ready: Finding, stalled: Finding) -> Finding:
 
 
 def _stalled(scene: Scene) -> Finding:
-    if scene.not_yet_supported and not scene.peering.deleting:
-        told = ", ".join(scene.not_yet_supported)
-        return Finding("Stalled", "True", "NotYetSupported", f"{told}: this version cannot do that yet; remove it")
     told = _rewound(scene.peering)
     if told and not scene.peering.deleting:
         return Finding("Stalled", "True", "HubRewound", told)

@@ -1,6 +1,5 @@
 """What the conditions of a RegionPeering are judged from."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 from region_operator.api.peering_status import JoinStatus, RegionPeeringStatus
@@ -19,7 +18,6 @@ class Scene:
     wiring: Wiring
     join: JoinStatus
     limits: LinkPolicyFacts
-    not_yet_supported: Sequence[str] = ()
     lag_exceeded: bool = False
 
     @property

@@ -21,12 +21,11 @@ def policy_status(
     """Compute the status; ``refusal`` says why the policy is not acted on, ``scans`` is None until they are known."""
     generation, deleting = policy.metadata.generation, policy.metadata.deletion_timestamp is not None
     accepted = _accepted(refusal)
-    stalled = _stalled(refusal)
     ready = _ready(facts, accepted, deleting=deleting)
     findings = [
         ready,
         _reconciling(ready, accepted, deleting=deleting),
-        stalled,
+        Finding("Stalled", "False", "NotStalled", "nothing stands in the way for good"),
         accepted,
         _scans_on_schedule(policy, scans),
     ]
@@ -78,12 +77,6 @@ def _accepted(refusal: Invalid | None) -> Finding:
     return Finding("Accepted", "False", refusal.reason, f"{refusal.message}; the rules accepted last stay in force")
 
 
-def _stalled(refusal: Invalid | None) -> Finding:
-    if refusal is not None and refusal.reason == "NotYetSupported":
-        return Finding("Stalled", "True", "NotYetSupported", refusal.message)
-    return Finding("Stalled", "False", "NotStalled", "nothing stands in the way for good")
-
-
 def _ready(facts: PolicyObjectFacts, accepted: Finding, *, deleting: bool) -> Finding:
     if deleting:
         return Finding("Ready", "False", "Deleting", "being deleted; agents keep their copy of the rules")
@@ -104,8 +97,6 @@ def _reconciling(ready: Finding, accepted: Finding, *, deleting: bool) -> Findin
         return Finding("Reconciling", "True", "Deleting", ready.message)
     if ready.status == "True":
         return Finding("Reconciling", "False", "Idle", "as asked for")
-    if accepted.reason == "NotYetSupported":
-        return Finding("Reconciling", "False", "Stalled", accepted.message)
     if accepted.status == "False":
         return Finding("Reconciling", "False", "Waiting", "waiting for an edit")
     return Finding("Reconciling", "True", "Progressing", ready.message)

@@ -12,7 +12,6 @@ from region_operator.api.conditions import Finding, set_conditions
 from region_operator.api.reasons import NOT_OBSERVED
 from region_operator.api.region import Region
 from region_operator.api.region_status import RegionStatus
-from region_operator.api.support import not_yet_supported
 from region_operator.controller.facts import RegionFacts
 from region_operator.controller.outcome import Outcome
 from region_operator.controller.plan.steps import RegionPlan
@@ -134,12 +133,8 @@ def _was_ready(scene: Scene) -> bool:
 
 def _stalled(scene: Scene) -> Finding:
     """What only an edit or another object can help; a Region that is being deleted needs no help."""
-    unsupported = not_yet_supported(scene.region.spec)
     if scene.facts.deleting:
         return finding("Stalled", "False", "NotStalled", "the Region is being taken down")
-    if unsupported:
-        told = ", ".join(unsupported)
-        return finding("Stalled", "True", "NotYetSupported", f"{told}: this version cannot do that yet; remove it")
     for wait in scene.plan.waits:
         if wait.stalled:
             return finding("Stalled", "True", wait.reason, wait.message)

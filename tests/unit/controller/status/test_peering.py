@@ -231,13 +231,6 @@ def test_a_suspended_peering_is_ready_and_not_partitioned():
     assert watch.status.mode == "Suspended"
 
 
-def test_what_this_version_cannot_do_is_refused_by_name():
-    watch = Watch()
-    watch.look(peering(mode="Plan"), not_yet_supported=["spec.mode"])
-    assert watch.verdict("Stalled") == ("True", "NotYetSupported")
-    assert watch.condition("Ready").message.startswith("spec.mode: ")
-
-
 def test_a_peering_that_is_deleted_drains():
     watch = joined()
     watch.look(peering(deleting=True))
