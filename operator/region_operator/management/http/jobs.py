@@ -47,8 +47,12 @@ class JobRunner:
                 log.exception("looking for jobs failed by a defect")
             looks += 1
             if not done:
-                with contextlib.suppress(asyncio.TimeoutError):
-                    await asyncio.wait_for(self._asked.wait(), _LOOK_AGAIN_S)
+                await self._wait_to_be_asked()
+
+    async def _wait_to_be_asked(self) -> None:
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_LOOK_AGAIN_S):  # wait_for of Python 3.11 forgets a cancellation at that moment
+                await self._asked.wait()
 
     async def run_pending(self) -> int:
         """Do the jobs that can be done now; returns how many were."""
