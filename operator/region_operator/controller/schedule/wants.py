@@ -16,7 +16,8 @@ from region_operator.api.scans import ScanReport
 from region_operator.controller.schedule.times import latest_slot, next_slot, opens_at
 
 JOIN: Final = "join"
-AGAIN_AFTER: Final = timedelta(seconds=300)  # a join whose scan was not clean is looked at again
+AGAIN_AFTER: Final = timedelta(seconds=20)  # a join whose scan was not clean is looked at again, each time later
+AGAIN_WITHIN: Final = timedelta(seconds=300)
 _NEVER: Final = datetime.min.replace(tzinfo=UTC)
 _COMPARED: Final = ("Clean", "Repaired")
 
@@ -140,7 +141,13 @@ def _join(subject: Subject, reports: tuple[ScanReport, ...], now: datetime) -> T
         return Turn(pending.id, now, windowed=False)
     if last is None:
         return Turn(scan_id(subject.uid, JOIN), now, windowed=False)
-    return Turn(scan_id(subject.uid, f"{JOIN} after {last.id}"), ended(last) + AGAIN_AFTER, windowed=False)
+    at = ended(last) + rest_of_join(sum(report.state == "Ended" for report in reports))
+    return Turn(scan_id(subject.uid, f"{JOIN} after {last.id}"), at, windowed=False)
+
+
+def rest_of_join(scans: int) -> timedelta:
+    """How long a join waits after that many scans that did not prove it: load of its own first copy is over soon."""
+    return min(AGAIN_WITHIN, AGAIN_AFTER * (1 << min(scans - 1, 10)))
 
 
 def _turn_of_slot(subject: Subject, reports: tuple[ScanReport, ...], now: datetime) -> Turn:

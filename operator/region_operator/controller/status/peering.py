@@ -42,9 +42,9 @@ def peering_status(
     late, over = exceeded(
         _worst_lag_ms(directions), objective_s=limits.lag_objective_s, memory=memory, was=_was_exceeded(before)
     )
-    scene = Scene(peering, before, directions, wired, join, limits, late)
     subject = scan_subject(peering, join=join, scan=before.scan, in_contact=False)
     scans = judge_scans(peering, subject, before=before, now=now)
+    scene = Scene(peering, before, directions, wired, join, limits, scans.scan, late)
     findings = _findings(scene, scans.current)
     status = RegionPeeringStatus(
         observed_generation=peering.generation,
@@ -119,7 +119,7 @@ def _ready(scene: Scene, stalled: Finding) -> Finding:
     if wired.status == "False":
         return Finding("Ready", "False", "Paused" if _not_sent(scene) else "NotWired", wired.message)
     if not scene.join.completed_at:
-        return Finding("Ready", "False", "Joining", f"the join is at stage {scene.join.stage}")
+        return Finding("Ready", "False", "Joining", conditions.joining(scene))
     return Finding("Ready", "True", "Ready", "wired both ways and joined")
 
 

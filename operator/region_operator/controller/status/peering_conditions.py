@@ -8,6 +8,7 @@ from region_operator.api.peering_status import ConflictsStatus, SchemaSkew
 from region_operator.controller.facts import LinkPolicyFacts, PeerFacts, Unknown
 from region_operator.controller.status.lag import two_digits
 from region_operator.controller.status.peering_scene import Scene
+from region_operator.controller.status.scans import proof_awaited
 
 MOST_ENTITIES: Final = 64
 MESSAGE_LENGTH: Final = 4096
@@ -43,7 +44,13 @@ def join_completed(scene: Scene) -> Finding:
     if join.completed_at:
         return Finding("JoinCompleted", "True", "Completed", f"joined at {join.completed_at}")
     reason = {"Accepted": "NotStarted", "Wired": "Wiring"}.get(join.stage, join.stage)
-    return Finding("JoinCompleted", "False", reason, f"the join is at stage {join.stage}")
+    return Finding("JoinCompleted", "False", reason, joining(scene))
+
+
+def joining(scene: Scene) -> str:
+    """At which stage a join is, and what the last one waits for."""
+    awaited = f": {proof_awaited(scene.scan)}" if scene.join.stage == "Verifying" else ""
+    return f"the join is at stage {scene.join.stage}{awaited}"
 
 
 def partitioned(scene: Scene) -> Finding:

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from region_operator.api.peering_status import JoinStatus, RegionPeeringStatus
+from region_operator.api.peering_status import JoinStatus, RegionPeeringStatus, ScanStatus
 from region_operator.controller.facts import LinkPolicyFacts, PeerFacts, PeeringFacts
 from region_operator.controller.status.directions import Direction
 from region_operator.controller.status.wiring import Wiring
@@ -18,6 +18,7 @@ class Scene:
     wiring: Wiring
     join: JoinStatus
     limits: LinkPolicyFacts
+    scan: ScanStatus | None = None
     lag_exceeded: bool = False
 
     @property

@@ -103,6 +103,15 @@ def judge_scans(
     return ScanVerdict(scan, _verification(peering, before.verification), current)
 
 
+def proof_awaited(scan: ScanStatus | None) -> str:
+    """What a join waits for that both directions have brought up to date: its scan, and why that takes time."""
+    if scan is None or scan.last is None or scan.state != "Idle":
+        return "a full scan has to find the two regions equal"
+    why = f": {scan.last.message}" if scan.last.message else ""
+    again = f"; another one is due at {scan.next_time}" if scan.next_time else ""
+    return f"the full scan that ended at {scan.last.ended_at} did not prove it, {scan.last.result}{why}{again}"
+
+
 def _scan(
     peering: PeeringFacts, subject: Subject, last: LastScan | None, *, before: ScanStatus | None, now: datetime
 ) -> ScanStatus | None:

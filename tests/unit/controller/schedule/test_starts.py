@@ -102,4 +102,4 @@ def test_the_next_look_is_when_the_first_turn_comes():
 
 def test_a_join_that_was_not_clean_is_looked_at_again_in_time():
     joining = case(subject(joined=False, verifying=True), report("r", result="Failed", began=NOW, ended=NOW))
-    assert next_look([joining], NOW) == NOW + timedelta(minutes=5)
+    assert next_look([joining], NOW) == NOW + timedelta(seconds=20)

@@ -92,8 +92,20 @@ def test_a_join_is_proven_by_a_scan_at_once_and_by_another_one_later_when_that_w
     assert (first.id, first.at, first.windowed) == (scan_id(uid(1), "join"), NOW, False)
     failed = report(first.id, result="Repaired", began=NOW - HOUR, ended=NOW)
     second = next_turn(joining, [failed], NOW)
-    assert second.at == NOW + timedelta(minutes=5)
+    assert second.at == NOW + timedelta(seconds=20)
     assert second.id == next_turn(joining, [failed], NOW + HOUR).id != first.id
+
+
+@pytest.mark.parametrize("result", ["SkippedHighLoad", "Repaired", "Failed", "Aborted"])
+def test_a_join_whose_scans_do_not_prove_it_is_looked_at_less_and_less_often_but_each_five_minutes(result):
+    joining, skipped, at, rests_s = subject(joined=False, verifying=True), [], NOW, []
+    for _ in range(8):
+        turn = next_turn(joining, skipped, at)
+        rests_s.append((turn.at - at).total_seconds())
+        at = turn.at
+        skipped = [*skipped, report(turn.id, result=result, began=at, ended=at)]
+    assert rests_s == [0, 20, 40, 80, 160, 300, 300, 300]
+    assert len({one.id for one in skipped}) == 8
 
 
 def test_nothing_is_scanned_before_both_have_caught_up_or_when_scans_are_switched_off():

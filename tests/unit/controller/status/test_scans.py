@@ -65,6 +65,19 @@ def test_a_join_is_complete_when_a_scan_has_found_the_regions_equal():
     assert (watch.status.join.stage, watch.verdict("Ready")) == ("InSync", ("True", "Ready"))
 
 
+def test_a_join_whose_scan_was_skipped_says_why_and_when_the_next_one_is_due():
+    watch = watched(facts())
+    assert watch.condition("JoinCompleted").message.endswith("a full scan has to find the two regions equal")
+    busy = "threadsRunning of region 2 is 61, over 32"
+    skipped = report(result="SkippedHighLoad", message=busy, at=NOW + timedelta(seconds=10))
+    watch.look(facts(skipped))
+    due = timestamp(NOW + timedelta(seconds=30))
+    for condition in ("JoinCompleted", "Ready"):
+        assert watch.condition(condition).message.endswith(f"SkippedHighLoad: {busy}; another one is due at {due}")
+    watch.look(facts(skipped, report("Running", id="s2")))
+    assert busy not in watch.condition("JoinCompleted").message
+
+
 def test_the_scan_that_proves_a_join_is_asked_for_at_once_and_windows_do_not_hold_it():
     watch = watched(facts())
     subject = scan_subject(facts(), join=watch.status.join, scan=watch.status.scan, in_contact=True)
