@@ -78,19 +78,17 @@ class ChunkPolicy(Manifest):
     """How much is compared at once."""
 
     target_millis: Annotated[int, Field(ge=10, le=60_000, json_schema_extra=_int32)] | None = Field(
-        default=None, description="Time that one chunk aims at."
+        default=None, description="Time that one chunk aims at; default 500."
     )
     max_rows: Annotated[int, Field(ge=1, le=1_000_000, json_schema_extra=_int32)] | None = Field(
-        default=None, description="Rows of one chunk at most."
+        default=None, description="Rows of one chunk at most; default 50000."
     )
 
 
 class ScanPolicy(Manifest):
     """When and under what load full scans run."""
 
-    mode: Literal["Enabled", "Disabled"] | None = Field(
-        default=None, description="Whether scans run; default Enabled where scan says anything, Disabled without scan."
-    )
+    mode: Literal["Enabled", "Disabled"] | None = Field(default=None, description="Whether scans run; default Enabled.")
     interval_seconds: Annotated[int, Field(ge=60, le=INT32_MAX, json_schema_extra=_int32)] | None = Field(
         default=None, description="Time between two scans; default a day."
     )
@@ -100,24 +98,31 @@ class ScanPolicy(Manifest):
     time_zone: Annotated[str, Field(min_length=1, max_length=64, pattern=r"^[A-Za-z0-9_+\-/]+$")] | None = Field(
         default=None, description="IANA name of the zone of cron and windows; default UTC."
     )
-    jitter_percent: Percent | None = Field(default=None, description="How far starts are spread, in percent.")
+    jitter_percent: Percent | None = Field(
+        default=None, description="How far starts are spread, in percent of the time between two scans; default 10."
+    )
     windows: Annotated[tuple[Window, ...], Field(max_length=14)] | None = Field(
         default=None,
         description="Times in which scans may run; their end pauses a scan, which keeps its position.",
         json_schema_extra=listed("atomic"),
     )
-    objective_seconds: Int32 | None = Field(default=None, description="Largest age of the last clean scan; 0 is none.")
+    objective_seconds: Int32 | None = Field(
+        default=None, description="Largest age of the last clean scan; 0 is none; default a week."
+    )
     verify: Literal["Versions", "Content"] | None = Field(
-        default=None, description="Versions compares regions; Content also checks rows against their last capture."
+        default=None,
+        description="Versions compares regions; Content, the default, also checks rows against their last capture.",
     )
     drift: Literal["Capture", "Revert"] | None = Field(
-        default=None, description="What becomes of rows that were changed behind the triggers."
+        default=None, description="What becomes of rows that were changed behind the triggers; default Capture."
     )
     max_concurrent: Annotated[int, Field(ge=1, le=1000, json_schema_extra=_int32)] | None = Field(
-        default=None, description="Scans of this policy that run at once."
+        default=None, description="Scans of this policy that run at once; default 2."
     )
     chunk: ChunkPolicy | None = Field(default=None, description="How much is compared at once.")
-    load: LoadPolicy | None = Field(default=None, description="Load at which scans give way.")
+    load: LoadPolicy | None = Field(
+        default=None, description="Load at which scans give way; where it is said, only what it says counts."
+    )
 
     cel: ClassVar[tuple[Cel, ...]] = (
         Cel(

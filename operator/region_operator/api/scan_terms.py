@@ -1,15 +1,12 @@
 """What a SyncPolicy means for full scans: every field with its default, in one place; pure.
 
-A policy that says anything of scans scans by the defaults below, unless it switches them off.
+A policy without ``scan``, and a peering without a policy, scan by the defaults below; ``mode: Disabled`` switches off.
 """
 
 from dataclasses import dataclass
 from typing import Final, Literal
 
 from region_operator.api.scan_policy import LoadMarks, LoadPolicy, ScanPolicy, Window
-
-WITHOUT_SCAN: Final[Literal["Enabled", "Disabled"]] = "Disabled"
-"""Of a policy without ``scan``, and of a peering without a policy."""
 
 DEFAULT_LOAD: Final = LoadPolicy(
     skip=LoadMarks(
@@ -42,7 +39,7 @@ class ScanTerms:
     jitter_percent: int = 10
     windows: tuple[Window, ...] = ()
     objective_s: int = 604_800
-    verify: Literal["Versions", "Content"] = "Versions"
+    verify: Literal["Versions", "Content"] = "Content"
     drift: Literal["Capture", "Revert"] = "Capture"
     max_concurrent: int = 2
     target_millis: int = 500
@@ -53,7 +50,7 @@ class ScanTerms:
 def scan_terms(policy: ScanPolicy | None) -> ScanTerms:
     """The terms of a policy; what it does not name holds by default."""
     if policy is None:
-        return ScanTerms(enabled=WITHOUT_SCAN == "Enabled")
+        return ScanTerms()
     chunk = policy.chunk
     named = {
         "enabled": None if policy.mode is None else policy.mode == "Enabled",

@@ -21,7 +21,7 @@ pytestmark = [
 ]
 
 # Whatever else this machine does is no reason to skip a scan here.
-PATIENT = scan_terms(ScanPolicy.model_validate({"mode": "Enabled", "load": {}}))
+PATIENT = scan_terms(ScanPolicy.model_validate({"verify": "Versions", "load": {}}))
 CONTENT = replace(PATIENT, verify="Content")
 
 

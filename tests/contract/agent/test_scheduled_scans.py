@@ -59,7 +59,7 @@ async def fleet(make_region: Any, operator: Operator, monkeypatch: pytest.Monkey
 async def test_what_is_due_is_granted_once_and_its_end_is_known_to_an_operator_that_starts_anew(fleet: Fleets) -> None:
     leader = await fleet.lead()
     report = await leader.reaches(state="Ended")
-    assert (report.result, report.rows_compared, report.verify) == ("Clean", 10 * STEPS, "Versions")
+    assert (report.result, report.rows_compared, report.verify) == ("Clean", 10 * STEPS, "Content")
     again = await fleet.lead()
     assert (await again.reaches(state="Ended")).id == report.id
     await leader.look()

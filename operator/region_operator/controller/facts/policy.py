@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 
 from region_operator.api.agent import Rules
-from region_operator.api.scan_terms import ScanTerms, scan_terms
+from region_operator.api.scan_terms import ScanTerms
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ class LinkPolicyFacts:
     batch_rows: int = 2000
     batch_kilobytes: int = 1024
     max_kilobytes_per_second: int = 0
-    scan: ScanTerms = field(default_factory=lambda: scan_terms(None))
+    scan: ScanTerms = field(default_factory=ScanTerms)
 
 
 @dataclass(frozen=True)

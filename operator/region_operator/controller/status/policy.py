@@ -59,7 +59,7 @@ def _scans(policy: SyncPolicy, scans: Figures | None) -> ScansStatus | None:
 
 def _scans_on_schedule(policy: SyncPolicy, scans: Figures | None) -> Finding:
     if not scan_terms(policy.spec.scan).enabled:
-        return Finding("ScansOnSchedule", "True", "ScansDisabled", "spec.scan is absent, or its mode is Disabled")
+        return Finding("ScansOnSchedule", "True", "ScansDisabled", "spec.scan.mode is Disabled")
     if scans is None:
         before = next((item for item in policy.status.conditions if item.type == "ScansOnSchedule"), None)
         if before is not None and before.reason in ("OnSchedule", "Overdue"):  # an operator that was just started

@@ -202,7 +202,7 @@ def _verification(peering: PeeringFacts, before: VerificationStatus | None) -> V
 def _current(peering: PeeringFacts, subject: Subject, last: LastScan | None, *, now: datetime) -> Finding:
     terms, reports = subject.terms, peering.scans.reports
     if not terms.enabled:
-        return _unknown("ScansDisabled", "the policy has no spec.scan, or its mode is Disabled")
+        return _unknown("ScansDisabled", "spec.scan.mode of the policy is Disabled")
     lacking = _without_scans(peering)
     if lacking:
         return _unknown("ScansNotOffered", f"the agent of {', '.join(lacking)} does not offer full scans; upgrade it")

@@ -39,9 +39,12 @@ def test_a_policy_sums_up_the_scans_under_it(scans, verdict):
     assert (counted and (counted.running, counted.overdue)) == (scans and (scans.running, scans.overdue))
 
 
-@pytest.mark.parametrize("scan", [{}, {"mode": "Disabled"}])
-def test_a_policy_without_scans_counts_none(scan):
-    status, verdict = told(policy(**scan), Figures())
+def test_a_policy_that_says_nothing_of_scans_has_them():
+    assert told(policy(), Figures())[1] == ("True", "OnSchedule")
+
+
+def test_a_policy_without_scans_counts_none():
+    status, verdict = told(policy(mode="Disabled"), Figures())
     assert (status.scans, verdict) == (None, ("True", "ScansDisabled"))
 
 
