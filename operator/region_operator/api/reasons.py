@@ -247,7 +247,15 @@ REGION_PEERING: Final[Mapping[str, Reasons]] = {
     },
     "Paused": _PAUSED,
     "DeletionBlocked": {
-        "True": ("Draining", "WaitingForPeer", "Paused", "AgentUnreachable", "ClaimedByAnotherHub", "HubRewound"),
+        "True": (
+            "Draining",
+            "Unwiring",
+            "WaitingForPeer",
+            "Paused",
+            "AgentUnreachable",
+            "ClaimedByAnotherHub",
+            "HubRewound",
+        ),
         "False": ("NotDeleting", "NotBlocked"),
         "Unknown": (NOT_OBSERVED,),
     },

@@ -34,7 +34,6 @@ class LinkFacts:
         self.peer_database_key_fingerprint = ""
         self.peer_rules_hash = ""
         self.plan: PlanReport | None = None  # of a planned link: the dry run that was worked out last
-        self.drained = False  # of a leaving link: nothing is left to exchange
         self._clock, self._now = clock, now
         self._state: LinkState = "Connecting"
         self._reason: LinkReason = "NotYetConnected"

@@ -9,6 +9,7 @@ class RegionList:
     def __init__(self, *regions: tuple[int, str, str]) -> None:
         self.regions = {region_id: (name, endpoint) for region_id, name, endpoint in regions}
         self.calls: list[str] = []
+        self.refused: set[str] = set()  # commands
         self.port = 0
         self._runner: web.AppRunner | None = None
 
@@ -33,6 +34,8 @@ class RegionList:
         number = int(str(form.get("id", 0)))
         key = command.lower() + "response"
         match command:
+            case _ if command in self.refused:
+                return web.json_response({key: {"errorcode": 431, "errortext": f"{command} is not now"}}, status=431)
             case "listCapabilities":
                 return web.json_response({key: {"capability": {"cloudstackversion": "4.20.0"}}})
             case "listRegions":

@@ -221,6 +221,24 @@ async def test_leaving_takes_everything_along_and_is_remembered(pair: Pair) -> N
 
 
 @pytest.mark.rule("OPERATOR 8")
+async def test_a_management_server_that_keeps_the_other_region_is_what_a_leave_then_waits_for(pair: Pair) -> None:
+    pair.one.management.refused.add("removeRegion")
+    await pair.peer("Leaving")
+
+    async def told() -> bool:
+        held = await pair.operator.link(pair.one, pair.uid)
+        return held is not None and held.unwiring and "removeRegion is not now" in held.registered_message
+
+    try:
+        await eventually(told)
+        await eventually(lambda: pair.has_left(pair.two))
+        assert not await pair.has_left(pair.one)
+    finally:
+        pair.one.management.refused.clear()
+    await eventually(lambda: pair.has_left(pair.one))
+
+
+@pytest.mark.rule("OPERATOR 8")
 async def test_a_dead_peer_does_not_keep_a_region_from_leaving(pair: Pair) -> None:
     await pair.two.stop()
     of_one, _ = pair.links("Leaving", drain=1)

@@ -8,10 +8,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final, Literal, TypeAlias
 
+from region_operator.api.agent import AgentStatus
 from region_operator.controller.facts import PeerFacts, PeeringFacts, Unknown
 from region_operator.controller.plan.rewind import peering_rewound
 
-Waited: TypeAlias = Literal["AgentUnreachable", "ClaimedByAnotherHub", "Draining", "WaitingForPeer"]
+Waited: TypeAlias = Literal["AgentUnreachable", "ClaimedByAnotherHub", "Draining", "Unwiring", "WaitingForPeer"]
 
 
 @dataclass(frozen=True)
@@ -33,6 +34,7 @@ ABANDON_S: Final = 60.0
 """With the annotation nobody is drained; a side that answers is still given this long to unwire itself."""
 
 _UNREACHABLE: Final = "unreachable"
+_UNWIRING: Final = "its management server still lists the other region"
 _ANOTHER_HUB: Final = "another hub commands it and this one cannot make it leave"
 
 Act = Literal["AddFinalizer", "RemoveFinalizer", "Nothing"]
@@ -67,6 +69,8 @@ def leaving(peering: PeeringFacts) -> Leaving:
 def _reason(waiting: Sequence[str]) -> Waited:
     if _ANOTHER_HUB in waiting:
         return "ClaimedByAnotherHub"
+    if all(why.startswith(_UNWIRING) for why in waiting):
+        return "Unwiring"
     lost = [why.startswith(_UNREACHABLE) for why in waiting]
     if all(lost):
         return "AgentUnreachable"
@@ -88,8 +92,13 @@ def _waiting(peering: PeeringFacts, name: str, side: PeerFacts | Unknown | None)
     status = side.agent.last
     if status is None:
         return "" if not side.agent.endpoint else f"{_UNREACHABLE} (not heard yet)"
-    if peering.uid in status.left_peerings:
-        return ""
-    holds = any(link.peering_uid == peering.uid for link in status.links)
-    known = any(source.uid == peering.uid for source in status.sources)
-    return "leaving" if holds or known else ""
+    return "" if peering.uid in status.left_peerings else _still(peering.uid, status)
+
+
+def _still(uid: str, status: AgentStatus) -> str:
+    """What an agent that has not left yet is about, "" when it never had the link."""
+    held = next((link for link in status.links if link.peering_uid == uid), None)
+    if held is not None and held.unwiring:
+        return f"{_UNWIRING}: {held.registered_message}".rstrip(": ")
+    known = any(source.uid == uid for source in status.sources)
+    return "leaving" if held is not None or known else ""

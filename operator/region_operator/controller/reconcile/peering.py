@@ -134,7 +134,8 @@ class PeeringReconciler:
     def _wants_regions(self, peering: RegionPeering) -> bool:
         """Whether the Regions should push documents now: a new generation, or a deletion that has just begun."""
         meta, status = peering.metadata, peering.status
-        begun = meta.deletion_timestamp is not None and (status.join is None or status.join.stage != "Draining")
+        leaves = status.join is not None and status.join.stage in ("Draining", "Unwiring")
+        begun = meta.deletion_timestamp is not None and not leaves
         return begun or status.observed_generation != meta.generation or self._wants_a_plan(peering)
 
     def _wants_a_plan(self, peering: RegionPeering) -> bool:

@@ -175,7 +175,10 @@ def _join(
     started = (known.started_at if known is not None else None) or timestamp(now)
     completed = known.completed_at if known is not None else None
     if peering.deleting:
-        return JoinStatus(stage="Draining", started_at=started, completed_at=completed, for_uid=peering.uid)
+        stage = "Unwiring" if leaving(peering).reason in ("Unwiring", "NotBlocked") else "Draining"
+        return JoinStatus.model_validate(
+            {"stage": stage, "startedAt": started, "completedAt": completed, "forUID": peering.uid}
+        )
     states = {direction.link.state for direction in directions if direction.link is not None}
     caught_up = len(directions) == 2 and all(d.link is not None and d.fresh for d in directions)
     even = wired.status == "True" and caught_up and states == {"Streaming"}

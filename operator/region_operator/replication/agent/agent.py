@@ -255,7 +255,7 @@ class Agent:
                 database_key_fingerprint=self._key,
                 proof=self._registrar.proof,
                 certificate=self._certificates.status(),
-                links=tuple(facts.status() for _, facts in sorted(self._links.facts.items())),
+                links=self._links.statuses(),
             )
         )
 

@@ -10,6 +10,7 @@ from functools import partial
 from typing import Protocol
 
 from region_operator.api.agent import Link as LinkDocument
+from region_operator.api.agent import LinkStatus
 from region_operator.errors import InvalidInput, Refused, Unavailable
 from region_operator.replication.agent.bell import Bell
 from region_operator.replication.agent.dry_run import LocalPlan, report
@@ -78,6 +79,11 @@ class Links:
     def acknowledged(self, peering_uid: str, applied: Cursor) -> None:
         """The peer has committed our changes up to ``applied``."""
         self._applied_by_peer[peering_uid] = applied
+
+    def statuses(self) -> tuple[LinkStatus, ...]:
+        """Of every link held; of those that leave, with how far they have come."""
+        told = ((facts.status(), uid in self.drained) for uid, facts in sorted(self.facts.items()))
+        return tuple(status.model_copy(update={"unwiring": drained}) for status, drained in told)
 
     async def run(self, region: LocalRegion) -> None:
         """Keep the right processes running until cancelled."""
@@ -194,6 +200,7 @@ class Links:
         uid = link.peering_uid
         if link.wired:
             self.drained.add(uid)
+            self._changed.ring()
         self._order_changed()
         while link.wired and link.drain_timeout_seconds > 0 and not self._is_forgotten(uid, link.peer.id):
             count = self._changed.count

@@ -33,6 +33,19 @@ def test_a_peering_goes_when_both_agents_have_left():
     assert act(replace(gone, finalizer=False)) == "Nothing"
 
 
+def test_what_is_exchanged_and_not_unwired_yet_is_told_with_what_the_management_server_says():
+    refused = {"unwiring": True, "registered": False, "registered_message": "removeRegion: 431 busy"}
+    first = side(1, agent(1, link(2, **refused)))
+    assert leaving(deleted(first=first)).reason == "Draining", "the other side is not so far"
+    last = leaving(replace(deleted(first=first), sides=(first, LEFT[1])))
+    assert (last.done, last.reason) == (False, "Unwiring")
+    assert "a: its management server still lists the other region: removeRegion: 431 busy;" in last.message
+    both = replace(deleted(), sides=(first, side(2, agent(2, link(1, unwiring=True)))))
+    assert leaving(both).reason == "Unwiring"
+    assert leaving(replace(both, deleting_age_s=600)).forced
+    assert leaving(replace(both, sides=(first, aged(deleted(), 500, silent=True).sides[1]))).reason == "WaitingForPeer"
+
+
 def test_one_that_was_never_wired_goes_at_once():
     new = (side(1, agent(1, sources=[])), side(2, agent(2, sources=[])))
     assert leaving(replace(deleted(), sides=new)).done

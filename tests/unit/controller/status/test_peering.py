@@ -237,6 +237,10 @@ def test_a_peering_that_is_deleted_drains():
     assert watch.verdict("Ready") == ("False", "Deleting")
     assert watch.verdict("DeletionBlocked") == ("True", "Draining")
     assert watch.status.join.stage == "Draining"
+    sides = [side(number, agent(number, link(3 - number, unwiring=True))) for number in (1, 2)]
+    watch.look(peering(*sides, deleting=True))
+    assert watch.verdict("DeletionBlocked") == ("True", "Unwiring")
+    assert watch.status.join.stage == "Unwiring"
     watch.look(peering(deleting=True, deleting_age_s=600))
     assert watch.verdict("DeletionBlocked") == ("False", "NotBlocked")
 
