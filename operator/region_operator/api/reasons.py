@@ -283,7 +283,7 @@ SYNC_POLICY: Final[Mapping[str, Reasons]] = {
     },
     "ScansOnSchedule": {
         "True": ("OnSchedule", "ScansDisabled"),
-        "False": ("Overdue",),
+        "False": ("Overdue", "ObjectiveUnreachable"),
         "Unknown": (NOT_OBSERVED, "NotScheduled"),
     },
 }

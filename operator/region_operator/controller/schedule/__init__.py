@@ -6,6 +6,7 @@ loses none. Wall clocks decide *when* regions are compared, as a schedule must, 
 
     terms     ``api.scan_terms``: the policy, defaults filled in
     times     slots of an interval or cron with their jitter, windows of the week; time zones and daylight saving
+    objective whether a schedule can hold its own objective
     wants     one peering: what it should run now, when next, and whether it is overdue
     starts    the fleet: who of those that want to may start, by limits, regions and fairness
 """

@@ -52,26 +52,26 @@ class Slot:
 
 def latest_slot(terms: ScanTerms, peering: str, now: datetime) -> Slot:
     """The slot whose turn it is: the last one that has started."""
-    due = _due_before(terms, now)
+    due = due_before(terms, now)
     slot = _slot(terms, peering, due)
-    return slot if slot.start <= now else _slot(terms, peering, _due_before(terms, due - _SECOND))
+    return slot if slot.start <= now else _slot(terms, peering, due_before(terms, due - _SECOND))
 
 
 def next_slot(terms: ScanTerms, peering: str, now: datetime) -> Slot:
     """The first slot that has not started yet."""
     latest = latest_slot(terms, peering, now)
-    return _slot(terms, peering, _due_after(terms, latest.due))
+    return _slot(terms, peering, due_after(terms, latest.due))
 
 
 def _slot(terms: ScanTerms, peering: str, due: datetime) -> Slot:
     """A start is spread over a share of the time to the next slot, so starts keep the order of their slots."""
-    spread_s = (_due_after(terms, due) - due).total_seconds() * terms.jitter_percent / 100
+    spread_s = (due_after(terms, due) - due).total_seconds() * terms.jitter_percent / 100
     digest = hashlib.sha256(f"{peering} {due.timestamp():.0f}".encode()).digest()
     share = int.from_bytes(digest[:8], "big") / 2**64
     return Slot(due, due + timedelta(seconds=int(spread_s * share)))
 
 
-def _due_before(terms: ScanTerms, now: datetime) -> datetime:
+def due_before(terms: ScanTerms, now: datetime) -> datetime:
     """The last time at or before ``now``."""
     if terms.cron:
         return _cron_before(terms.cron, terms.time_zone, _whole_minute(now))
@@ -79,7 +79,7 @@ def _due_before(terms: ScanTerms, now: datetime) -> datetime:
     return _EPOCH + turns * timedelta(seconds=terms.interval_s)
 
 
-def _due_after(terms: ScanTerms, due: datetime) -> datetime:
+def due_after(terms: ScanTerms, due: datetime) -> datetime:
     if terms.cron:
         return _cron_after(terms.cron, terms.time_zone, due)
     return due + timedelta(seconds=terms.interval_s)

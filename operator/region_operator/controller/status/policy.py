@@ -7,6 +7,7 @@ from region_operator.api.policy import InForceStatus, ScansStatus, SyncPolicy, S
 from region_operator.api.scan_terms import scan_terms
 from region_operator.controller.facts import Invalid, PolicyObjectFacts
 from region_operator.controller.schedule.figures import Figures
+from region_operator.controller.schedule.objective import least_objective
 
 
 def policy_status(
@@ -27,7 +28,7 @@ def policy_status(
         _reconciling(ready, accepted, deleting=deleting),
         Finding("Stalled", "False", "NotStalled", "nothing stands in the way for good"),
         accepted,
-        _scans_on_schedule(policy, scans),
+        _scans_on_schedule(policy, scans, accepted=refusal is None),
     ]
     return SyncPolicyStatus(
         observed_generation=generation,
@@ -57,9 +58,15 @@ def _scans(policy: SyncPolicy, scans: Figures | None) -> ScansStatus | None:
     )
 
 
-def _scans_on_schedule(policy: SyncPolicy, scans: Figures | None) -> Finding:
-    if not scan_terms(policy.spec.scan).enabled:
+def _scans_on_schedule(policy: SyncPolicy, scans: Figures | None, *, accepted: bool) -> Finding:
+    terms = scan_terms(policy.spec.scan)
+    if not terms.enabled:
         return Finding("ScansOnSchedule", "True", "ScansDisabled", "spec.scan.mode is Disabled")
+    needed = least_objective(terms) if accepted else None
+    if needed is not None:
+        told = f"spec.scan lets up to {needed.total_seconds():.0f} s pass between two scans"
+        remedy = f"raise objectiveSeconds, now {terms.objective_s}, above that, or have scans run more often"
+        return Finding("ScansOnSchedule", "False", "ObjectiveUnreachable", f"{told}: {remedy}")
     if scans is None:
         before = next((item for item in policy.status.conditions if item.type == "ScansOnSchedule"), None)
         if before is not None and before.reason in ("OnSchedule", "Overdue"):  # an operator that was just started

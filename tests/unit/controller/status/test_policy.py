@@ -3,7 +3,7 @@
 import pytest
 
 from region_operator.api.policy import SyncPolicy
-from region_operator.controller.facts import PolicyObjectFacts
+from region_operator.controller.facts import Invalid, PolicyObjectFacts
 from region_operator.controller.schedule.figures import Figures
 from region_operator.controller.status.policy import policy_status
 from unit.controller.status.peerings import NOW
@@ -18,8 +18,8 @@ def policy(status=None, **scan):
     return made if status is None else made.model_copy(update={"status": status})
 
 
-def told(given, scans):
-    status = policy_status(given, PolicyObjectFacts(), refusal=None, rules_hash="sha256:a", now=NOW, scans=scans)
+def told(given, scans, refusal=None):
+    status = policy_status(given, PolicyObjectFacts(), refusal=refusal, rules_hash="sha256:a", now=NOW, scans=scans)
     verdict = next(item for item in status.conditions if item.type == "ScansOnSchedule")
     return status, (verdict.status, verdict.reason)
 
@@ -46,6 +46,20 @@ def test_a_policy_that_says_nothing_of_scans_has_them():
 def test_a_policy_without_scans_counts_none():
     status, verdict = told(policy(mode="Disabled"), Figures())
     assert (status.scans, verdict) == (None, ("True", "ScansDisabled"))
+
+
+@pytest.mark.parametrize("scans", [None, Figures(), Figures(overdue=1)])
+def test_an_objective_that_cron_cannot_hold_is_told_with_what_it_would_have_to_be(scans):
+    status, verdict = told(policy(cron="0 1 1 * *"), scans)
+    assert verdict == ("False", "ObjectiveUnreachable")
+    message = next(item for item in status.conditions if item.type == "ScansOnSchedule").message
+    assert f"up to {31 * 86_400} s pass" in message
+    assert told(policy(cron="0 1 1 * *", objectiveSeconds=31 * 86_400), scans)[1][1] != "ObjectiveUnreachable"
+
+
+def test_a_cron_that_cannot_be_read_is_not_judged():
+    refusal = Invalid("InvalidCron", "61 is no minute", "spec.scan.cron")
+    assert told(policy(cron="61 1 * * *"), Figures(), refusal)[1] == ("True", "OnSchedule")
 
 
 def test_when_the_next_scan_is_due_is_shown():
