@@ -72,6 +72,8 @@ REGION: Final[Mapping[str, Reasons]] = {
             "PolicyNotAccepted",
             "DatabaseKeyMissing",
             "CredentialsMissing",
+            "CertificateUnusable",
+            "CertificateExpired",
             "InvalidInput",
         ),
         "Unknown": (NOT_OBSERVED, "PlacementUnreachable"),

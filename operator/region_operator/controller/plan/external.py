@@ -6,14 +6,18 @@ placement, under the names and keys that a managed part would have; no builder c
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Final
 
 from region_operator.api.agent import AgentStatus
 from region_operator.api.database import ExternalDatabase
 from region_operator.api.region import Region
 from region_operator.controller.facts import Invalid, RegionFacts, SecretFacts, Unknown
+from region_operator.controller.plan import x509
 from region_operator.controller.plan.access import DatabaseAccess
 from region_operator.controller.plan.secrets import DatabaseUsers, Paired
 from region_operator.controller.plan.steps import Wait
+
+MANAGEMENT_TLS: Final = "spec.managementServer.managed.tlsSecretRef"
 
 
 @dataclass(frozen=True)
@@ -46,8 +50,7 @@ def copies(region: Region, facts: RegionFacts) -> Copies | Wait:
             return api
         found["management_api"] = api
     elif tls := spec.managed_management_server.tls_secret_ref:
-        field = "spec.managementServer.managed.tlsSecretRef"
-        certificate = values_of(facts, tls.name, ("tls.crt", "tls.key"), field=field, optional=("ca.crt",))
+        certificate = _management_tls(facts, tls.name)
         if isinstance(certificate, Wait):
             return certificate
         found["management_tls"] = certificate
@@ -88,6 +91,18 @@ def _management_api(region: Region, facts: RegionFacts) -> Mapping[str, bytes] |
     reference = server.ca_secret_ref
     ca = values_of(facts, reference.name, (reference.key,), field=f"{field}.caSecretRef")
     return ca if isinstance(ca, Wait) else {**keys, "ca.crt": ca[reference.key]}
+
+
+def _management_tls(facts: RegionFacts, name: str) -> Mapping[str, bytes] | Wait:
+    """A pair that servers can serve with; what they cannot is not copied, so they keep what they have."""
+    found = values_of(facts, name, ("tls.crt", "tls.key"), field=MANAGEMENT_TLS, optional=("ca.crt",))
+    if isinstance(found, Wait):
+        return found
+    why = x509.why_no_pair(found["tls.crt"], found["tls.key"])
+    if not why:
+        return found
+    message = f"{MANAGEMENT_TLS}: Secret {name}: {why}; correct it. Servers that run keep the pair they have"
+    return Wait("ReferencesResolved", "CertificateUnusable", message)
 
 
 def values_of(

@@ -1,4 +1,4 @@
-"""Reads what a certificate says; public parts only."""
+"""Reads what a certificate says, and whether a key is its own; of a key nothing is kept or told."""
 
 import functools
 import ipaddress
@@ -7,7 +7,7 @@ from typing import Final
 from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_private_key
 
 from region_operator.controller.facts import CertificateFacts, Invalid
 
@@ -42,6 +42,21 @@ def describe(pem: bytes) -> CertificateFacts | Invalid:
         )
     except _UNREADABLE as error:
         return Invalid("CertificateUnreadable", f"no certificate can be read: {error}")
+
+
+def why_no_pair(certificate: bytes, key: bytes) -> str:
+    """Why no server can serve with the first certificate in ``certificate`` and ``key``; "" when one can."""
+    try:
+        ours = x509.load_pem_x509_certificate(certificate).public_key()
+    except _UNREADABLE as error:
+        return f"no certificate can be read in tls.crt ({error})"
+    try:
+        private = load_pem_private_key(key, password=None, unsafe_skip_rsa_key_validation=True)  # it is only compared
+    except (ValueError, TypeError, UnsupportedAlgorithm):  # TypeError: it is encrypted
+        return "no private key without a password can be read in tls.key"
+    shape = (Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+    same = private.public_key().public_bytes(*shape) == ours.public_bytes(*shape)
+    return "" if same else "tls.key is not the key of the first certificate in tls.crt"
 
 
 def is_ip(host: str) -> bool:

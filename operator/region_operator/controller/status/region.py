@@ -36,8 +36,9 @@ _PARTS: Final[Mapping[str, str]] = {
 _FOR_AN_EDIT: Final = frozenset(
     {
         "SecretNotFound", "SecretKeyMissing", "PolicyNotFound", "PolicyNotAccepted", "DatabaseKeyMissing",
-        "CredentialsMissing", "InvalidInput", "ClusterChanged", "NamespaceNotFound", "NamespaceTerminating",
-        "Forbidden", "GrantsRequired", "StorageShrinkRefused", "VersionSkew", "WrongRegion", "ForgedVersion",
+        "CredentialsMissing", "CertificateUnusable", "CertificateExpired", "InvalidInput", "ClusterChanged",
+        "NamespaceNotFound", "NamespaceTerminating", "Forbidden", "GrantsRequired", "StorageShrinkRefused",
+        "VersionSkew", "WrongRegion", "ForgedVersion",
     }
 )  # fmt: skip
 _ORDINARY_TEARDOWN_S: Final = 60.0  # until then children that are being removed are no obstacle

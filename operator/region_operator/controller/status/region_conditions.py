@@ -1,13 +1,14 @@
 """Conditions of a Region about its place and its standing: claim, references, placement, certificates, history."""
 
+from collections.abc import Mapping
 from typing import Final
 
 from region_operator import naming
 from region_operator.api.conditions import Finding
 from region_operator.controller.facts import CertificateFacts, Invalid, PolicyFacts, SecretFacts, Unknown
-from region_operator.controller.plan import certificates
+from region_operator.controller.plan import certificates, x509
 from region_operator.controller.plan.claim import held_claim
-from region_operator.controller.plan.external import copies, values_of
+from region_operator.controller.plan.external import MANAGEMENT_TLS, copies, values_of
 from region_operator.controller.plan.gates import placement_gate
 from region_operator.controller.plan.steps import Wait
 from region_operator.controller.plan.trust import leaf_of
@@ -50,9 +51,22 @@ def references_resolved(scene: Scene) -> Finding:
 
 
 def _secrets(scene: Scene) -> Finding | None:
-    missing = copies(scene.region, scene.facts)
-    if isinstance(missing, Wait):
-        return waiting(missing)
+    found = copies(scene.region, scene.facts)
+    if isinstance(found, Wait):
+        return waiting(found)
+    return _out_of_date(scene, found.management_tls) or _client_of_agent(scene)
+
+
+def _out_of_date(scene: Scene, pair: Mapping[str, bytes] | None) -> Finding | None:
+    """A certificate that has ended is served as any other, and refused by every client."""
+    leaf = x509.describe(pair["tls.crt"]) if pair is not None else None
+    if not isinstance(leaf, CertificateFacts) or leaf.not_after > scene.facts.now:
+        return None
+    message = f"{MANAGEMENT_TLS}: the certificate ended {leaf.not_after}; renew it"
+    return finding("ReferencesResolved", "False", "CertificateExpired", message)
+
+
+def _client_of_agent(scene: Scene) -> Finding | None:
     external = scene.region.spec.external_agent
     if external is None:
         return None

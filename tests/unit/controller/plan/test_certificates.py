@@ -2,6 +2,15 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
+from cryptography.hazmat.primitives.serialization import (
+    BestAvailableEncryption,
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+)
 
 from region_operator.controller import certificates as issuing
 from region_operator.controller.facts import CertificateFacts, Invalid, TrustHolder, Unknown
@@ -15,7 +24,7 @@ from region_operator.controller.plan.certificates import (
     why_issue,
 )
 from region_operator.controller.plan.labels import Site
-from region_operator.controller.plan.x509 import describe
+from region_operator.controller.plan.x509 import describe, why_no_pair
 from unit.controller.plan.regions import region
 from unit.controller.plan.world import NOW, World
 
@@ -165,6 +174,32 @@ def test_a_whole_rotation_ends_with_the_new_authority_alone_and_never_breaks_the
     assert describe(world.data("hub", "region-operator-client")["tls.crt"]).authority == after.key_id
     world.changes = {}
     assert world.step() == 0
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        ec.generate_private_key(ec.SECP384R1()),
+        rsa.generate_private_key(65537, 2048),
+        ed25519.Ed25519PrivateKey.generate(),
+    ],
+    ids=("ec", "rsa", "ed25519"),
+)
+def test_a_pair_of_any_kind_is_one_if_the_key_is_the_certificates_own(key):
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "web")])
+    algorithm = None if isinstance(key, ed25519.Ed25519PrivateKey) else hashes.SHA256()
+    builder = x509.CertificateBuilder(name, name, key.public_key(), 1, NOW, NOW + timedelta(days=9))
+    certificate = builder.sign(key, algorithm).public_bytes(Encoding.PEM)
+    plain, locked = (
+        key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, lock)
+        for lock in (NoEncryption(), BestAvailableEncryption(b"x"))
+    )
+    other = issuing.make_authority("other", key=issuing.new_key(), serial=2, now=NOW)
+    assert why_no_pair(certificate, plain) == ""
+    assert why_no_pair(certificate + other.certificate, plain) == "", "a chain begins with the leaf"
+    assert "is not the key" in why_no_pair(other.certificate + certificate, plain)
+    assert "without a password" in why_no_pair(certificate, locked)
+    assert "no certificate" in why_no_pair(b"", plain)
 
 
 def test_what_is_no_certificate_is_told_and_not_raised():

@@ -8,6 +8,7 @@ import yaml
 from region_operator import naming
 from region_operator.api.agent import Rules
 from region_operator.api.reasons import REGION
+from region_operator.controller import certificates
 from region_operator.controller.facts import (
     Children,
     IdHolder,
@@ -20,7 +21,7 @@ from region_operator.controller.facts import (
 from region_operator.controller.plan import steps
 from region_operator.controller.plan.region import PlanSettings
 from unit.controller.plan.regions import SPECS, region
-from unit.controller.plan.world import World
+from unit.controller.plan.world import NOW, World
 
 
 def settled(name: str = "minimal", **more: object) -> World:
@@ -471,9 +472,10 @@ def test_children_are_labelled_and_never_owned():
 def test_a_renewed_certificate_reaches_the_management_servers_and_restarts_none():
     world = settled("full")
     before = [item for item in world.manifests() if item["kind"] == "Deployment"]
-    world.references["web-tls"] = {"tls.crt": b"-----RENEWED-----", "tls.key": b"-----KEY 2-----"}
+    renewed = certificates.make_authority("web", key=certificates.new_key(), serial=8, now=NOW)
+    world.references["web-tls"] = {"tls.crt": renewed.certificate, "tls.key": renewed.key}
     world.settle()
-    assert world.data("placement", naming.management_tls("full"))["tls.crt"] == b"-----RENEWED-----"
+    assert world.data("placement", naming.management_tls("full"))["tls.crt"] == renewed.certificate
     assert [item for item in world.manifests() if item["kind"] == "Deployment"] == before
 
 

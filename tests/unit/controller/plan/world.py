@@ -24,11 +24,12 @@ from region_operator.controller.plan.region import PlanSettings, plan_region
 NOW = datetime(2026, 11, 22, 3, 0, tzinfo=UTC)
 HUB, FLEET_UID, DIGEST_KEY = "hub-uid", "0f1e2d3c-fleet", b"digest key of the fleet"
 SETTINGS = PlanSettings(image="registry.example/region-operator:0.1.0", mariadb_image="mariadb:10.11")
+WEB = certificates.make_authority("web", key=certificates.new_key(), serial=7, now=NOW)
 REFERENCES = {
     "agent-user": {"username": b"cloud_agent", "password": b"agent secret"},
     "admin-user": {"username": b"root", "password": b"root secret"},
     "database-ca": {"ca.crt": b"-----CA-----"},
-    "web-tls": {"tls.crt": b"-----CERTIFICATE-----", "tls.key": b"-----KEY-----"},
+    "web-tls": {"tls.crt": WEB.certificate, "tls.key": WEB.key},
     "api": {"apiKey": b"key", "secretKey": b"secret"},
     "agent-client": {"ca.crt": b"1", "tls.crt": b"2", "tls.key": b"3"},
 }

@@ -1,9 +1,13 @@
 """Every condition of a Region, from a Region that lives."""
 
+from datetime import timedelta
+
 import pytest
 
+from region_operator import naming
 from region_operator.api.agent import ManagementStatus
 from region_operator.api.reasons import REGION
+from region_operator.controller import certificates
 from region_operator.controller.facts import (
     AgentFacts,
     Children,
@@ -15,6 +19,7 @@ from region_operator.controller.facts import (
 from region_operator.controller.outcome import Failure, Outcome
 from region_operator.controller.plan import steps
 from unit.controller.plan.regions import SPECS
+from unit.controller.plan.world import NOW
 from unit.controller.status.regions import HEALTHY, LOST, Life, lost_cluster, silent_agent
 
 
@@ -449,6 +454,36 @@ def test_a_client_secret_without_a_key_is_named():
 
     assert life.verdict("ReferencesResolved") == ("False", "SecretKeyMissing")
     assert "tls.key" in life.condition("ReferencesResolved").message
+
+
+@pytest.mark.parametrize(
+    ("values", "told"),
+    [
+        (
+            {"tls.key": certificates.make_authority("x", key=certificates.new_key(), serial=9, now=NOW).key},
+            "is not the key",
+        ),
+        ({"tls.key": b"no key"}, "no private key"),
+        ({"tls.crt": b"no certificate"}, "no certificate can be read"),
+    ],
+)
+def test_a_certificate_that_no_server_can_serve_with_is_told_and_the_servers_keep_what_they_have(values, told):
+    life = Life.ready("full")
+    before = life.world.data("placement", naming.management_tls("full"))
+    life.world.references["web-tls"] |= values
+    life.settle()
+    assert life.verdict("ReferencesResolved") == ("False", "CertificateUnusable")
+    assert told in life.condition("ReferencesResolved").message
+    assert life.verdict("Reconciling") == ("False", "Waiting")
+    assert life.world.data("placement", naming.management_tls("full")) == before
+
+
+def test_a_certificate_of_the_management_servers_that_has_ended_is_told():
+    life = Life.ready("full")
+    life.world.now = NOW + timedelta(days=4000)
+    life.run(act=False)
+    assert life.verdict("ReferencesResolved") == ("False", "CertificateExpired")
+    assert "the certificate ended 2036" in life.condition("ReferencesResolved").message
 
 
 @pytest.mark.rule("OPERATOR 23")
