@@ -24,6 +24,7 @@ def read(server: Server, request: FeedRequest, *, region_id: int) -> tuple[FeedP
         age_ms=age_ms(content, now_s, after=position.cursor.lsn, peer=request.peer),
         remaining_age_ms=age_ms(content, now_s, after=reached, peer=request.peer),
         unfolded=unfolded,
+        leaves_out=bool(content.left_out),
     )
     return page, position
 

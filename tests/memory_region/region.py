@@ -236,10 +236,17 @@ class MemoryRegion(People, Scanning, Comparing, Retrying):
         return frozenset(name for name, rule in self._rules.items() if not rule.synced)
 
     def _leave_out(self, draft: Database) -> None:
-        draft.left_out |= self._off()
+        self._remember(draft)
+
+    def _remember(self, draft: Database) -> None:
+        """That takes a number of its own: a database that is restored to before it can be told by it."""
+        if self._off() - draft.left_out:
+            draft.left_out |= self._off()
+            draft.last_lsn += 1
 
     def _policy_changed(self, draft: Database) -> None:
         """Leave out what is off; what peers and we have missed of the rest is put on its way again."""
+        self._remember(draft)
         again = draft.left_out - self._off()
         draft.left_out = self._off()
         if again:

@@ -107,6 +107,7 @@ class FeedPage:
         remaining_age_ms: the same beyond ``next``.
         rewound: the asker's cursor proves that the sender lost commits; rows is empty, go on from ``next``.
         unfolded: rows were left out, because no fold has versioned what was captured of them.
+        leaves_out: the sender passes over rows of entities that its policy leaves out.
         asked: the cursor it was asked with, by its receiver; None = it may be applied wherever the link stands.
         bulk: more rows, between those in ``rows``; only if the asker said that it takes them so.
     """
@@ -121,6 +122,7 @@ class FeedPage:
     remaining_age_ms: int = 0
     rewound: bool = False
     unfolded: bool = False
+    leaves_out: bool = False
     asked: Cursor | None = None
     bulk: tuple[BulkRows, ...] = ()
 
@@ -139,7 +141,13 @@ class FeedPage:
 
     def seen_after(self, seen: Seen) -> Seen:
         """What is seen of the sender once the page is applied."""
-        return seen.after(self.next.lsn, head=self.head, unfolded=self.unfolded, rewound=self.rewound)
+        return seen.after(
+            self.next.lsn,
+            head=self.head,
+            unfolded=self.unfolded,
+            leaves_out=self.leaves_out,
+            rewound=self.rewound,
+        )
 
     @property
     def pending(self) -> int:

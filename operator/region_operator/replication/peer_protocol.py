@@ -115,6 +115,7 @@ class PageHead(Wire):
     remaining_age_ms: int = 0
     rewound: bool = False
     unfolded: bool = False
+    leaves_out: bool = False
     encoding: Literal["identity", "deflate"] = "identity"
     body_bytes: int = Field(default=0, ge=0, le=MAX_PAGE_BYTES)
     text_bytes: int = Field(default=0, ge=0, le=MAX_PAGE_BYTES)
@@ -141,6 +142,7 @@ def encode_page(page: FeedPage) -> bytes:
         remaining_age_ms=page.remaining_age_ms,
         rewound=page.rewound,
         unfolded=page.unfolded,
+        leaves_out=page.leaves_out,
         bulk=[
             BulkHead(
                 entity=rows.entity,
@@ -179,6 +181,7 @@ def decode_page(head: PageHead, body: bytes) -> FeedPage:
         remaining_age_ms=head.remaining_age_ms,
         rewound=head.rewound,
         unfolded=head.unfolded,
+        leaves_out=head.leaves_out,
         bulk=bulk,
     )
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from contract.replication.regions import Region, settle
+from contract.replication.regions import Region, default_rules, settle
 from region_operator.replication.feed import FeedRequest, FeedRow, FetchedRows
 from region_operator.replication.model import actor_of, decode, encode, local_write
 from region_operator.replication.model.lag import Cursor, Incarnation
@@ -75,6 +75,19 @@ def test_whoever_cannot_prove_it_calls_nobody_a_liar(two: tuple[Region, Region],
     assert here.store.apply_rows(2, lie).restored == (harm != "lane")
     assert here.store.status().history_intact == "Restored"
     assert here.value("account", "acme", "network_domain") == "forged"
+
+
+@pytest.mark.rule("OPERATOR 17")
+def test_a_region_that_has_just_left_an_entity_out_still_knows_that_it_lost_nothing(
+    two: tuple[Region, Region],
+) -> None:
+    here, _ = two
+    begun_here(here)
+    here.add_account("acme")
+    here.fold()
+    here.store.set_rules(default_rules(entities=[{"name": "event", "mode": "Off"}]))
+    outcome = here.store.apply_rows(2, forged(here, "acme"))
+    assert (outcome.forged, outcome.restored) == (1, False)
 
 
 @pytest.mark.rule("OPERATOR 17")

@@ -65,13 +65,17 @@ class Seen:
     whole: int = 0
     head: int = 0
 
-    def after(self, lsn: int, *, head: int, unfolded: bool = False, rewound: bool = False) -> "Seen":
+    def after(
+        self, lsn: int, *, head: int, unfolded: bool = False, leaves_out: bool = False, rewound: bool = False
+    ) -> "Seen":
         """Return what is seen once a page that ends with ``lsn`` was applied, read when the head was ``head``.
 
-        A page that left out ``unfolded`` rows reflects more than its head: their changes will be beyond it.
+        A page that left out ``unfolded`` rows reflects more than its head: their changes will be beyond it. A source
+        that ``leaves_out`` entities is not sure to send their rows again once a restore has made it forget that it did.
         """
         reflected = max(self.head, head + unfolded)
-        return Seen(lsn, lsn) if rewound or lsn >= head >= reflected else Seen(self.whole, reflected)
+        is_whole = lsn >= head >= reflected and not leaves_out
+        return Seen(lsn, lsn) if rewound or is_whole else Seen(self.whole, reflected)
 
 
 @dataclass(frozen=True, slots=True)

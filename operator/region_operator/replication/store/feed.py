@@ -54,6 +54,7 @@ def read(session: Session, layout: Layout, request: FeedRequest, *, region_id: i
         age_ms=_age_ms(session, layout, after=here.lsn, peer=request.peer),
         remaining_age_ms=_age_ms(session, layout, after=reached, peer=request.peer),
         unfolded=unfolded,
+        leaves_out=bool(layout.left_out),
         bulk=bulk.rows if bulk is not None else (),
     )
     return Reading(page)

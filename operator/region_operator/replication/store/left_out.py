@@ -5,7 +5,7 @@ Table ``left_out`` remembers what peers and we have missed of each other until a
 our rows get new numbers, so that every peer comes by them once more, and links begin again at the start.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Set
 
 from region_operator.replication.store import incarnations
 from region_operator.replication.store.connections import Session
@@ -20,11 +20,21 @@ def known(session: Session, layout: Layout) -> frozenset[str]:
     return frozenset(str(row[0]) for row in session.select(f"SELECT entity FROM {layout.own('left_out')}"))
 
 
-def remember(session: Session, layout: Layout, entities: Collection[str]) -> None:
+def remember(session: Session, layout: Layout, entities: Set[str]) -> None:
+    """Note what is left out from now on; holds the lane.
+
+    That takes a number of its own: a database that is restored to before it can be told by it.
+    """
+    if not entities - known(session, layout):
+        return
     session.insert(
         f"INSERT IGNORE INTO {layout.own('left_out')} (entity, since) VALUES (%s, UTC_TIMESTAMP(6))",
         [(entity,) for entity in sorted(entities)],
     )
+    head = incarnations.head(session, layout)
+    # A number that no row has would look like a lost version: the last row takes it, and goes out once more.
+    session.execute(f"UPDATE {layout.own('row_version')} SET lsn = %s WHERE lsn = %s", (head + 1, head))
+    session.execute(f"UPDATE {layout.own('lane')} SET last_lsn = %s WHERE id = 1", (head + 1,))
 
 
 def send_again(session: Session, layout: Layout, entity: str, *, until: int) -> bool:

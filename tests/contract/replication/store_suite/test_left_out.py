@@ -107,3 +107,21 @@ def test_parked_rows_of_an_entity_that_is_off_wait_for_it(two: tuple[Cloud, Clou
     here.store.set_rules(default_rules())
     here.store.retry_parked()
     assert here.has("user", "jane")
+
+
+@pytest.mark.rule("ENGINE 12")
+def test_what_was_passed_over_is_sent_when_a_restore_made_the_source_forget_that_it_left_it_out(
+    two: tuple[Cloud, Cloud],
+) -> None:
+    here, there = two
+    share_a_user(here, there)
+    there.add_user("new", account="acme")
+    there.fold()
+    backup = there.backup()
+    there.store.set_rules(default_rules(**OFF))
+    pull(here, there)
+    assert not here.has("user", "new")
+    there.restore(backup)
+    settle(here, there)
+    assert here.has("user", "new")
+    assert here.states() == there.states()

@@ -89,3 +89,9 @@ def test_lag_is_counted_by_the_source_and_never_negative():
     assert lag_ms(source_now_ms=5_000, oldest_unapplied_ms=None) == 0
     assert lag_ms(source_now_ms=5_000, oldest_unapplied_ms=3_500) == 1_500
     assert lag_ms(source_now_ms=3_000, oldest_unapplied_ms=3_500) == 0
+
+
+@pytest.mark.rule("ENGINE 12")
+def test_a_reader_of_a_source_that_leaves_rows_out_is_not_sure_of_what_lies_behind_it():
+    assert Seen(whole=20, head=20).after(30, head=30, leaves_out=True) == Seen(whole=20, head=30)
+    assert Seen(whole=20, head=30).after(40, head=40) == Seen(whole=40, head=40)
