@@ -4,7 +4,7 @@ import pytest
 
 from contract.replication.regions import Region, default_rules, settle
 from region_operator.errors import InvalidInput
-from region_operator.replication.feed import RowKey
+from region_operator.replication.feed import FeedRequest, RowKey
 from region_operator.replication.store import left_out
 
 OFF = {"entities": [{"name": name, "mode": "Off"} for name in ("user", "project_member", "event")]}
@@ -41,6 +41,24 @@ def test_what_was_missed_comes_also_after_a_crash_in_the_middle(
     settle(here, there)
     assert here.states() == there.states()
     assert len(here.content()["user"]) == 11
+
+
+@pytest.mark.rule("ENGINE 12")
+def test_no_reader_is_sure_of_what_was_left_out_until_all_of_it_is_on_its_way_again(
+    region: Region, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    region.store.set_rules(default_rules(**OFF))
+    whole, pages = left_out.send_again, []
+
+    def read_meanwhile(*arguments: object, **keywords: object) -> bool:
+        pages.append(region.store.read_feed(FeedRequest(peer=2)))
+        return whole(*arguments, **keywords)
+
+    monkeypatch.setattr(left_out, "send_again", read_meanwhile)
+    region.store.set_rules(default_rules())
+    assert pages
+    assert all(page.leaves_out for page in pages)
+    assert not region.store.read_feed(FeedRequest(peer=2)).leaves_out
 
 
 @pytest.mark.rule("ENGINE 5")

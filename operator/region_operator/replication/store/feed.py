@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from region_operator.replication.feed import FeedPage, FeedRequest, FeedRow, FetchedRows, Lag, RowKey
 from region_operator.replication.model import codec, plain
 from region_operator.replication.model.lag import START, Cursor, resume
-from region_operator.replication.store import bulk_feed, fold, incarnations, rows, sets, versions
+from region_operator.replication.store import bulk_feed, fold, incarnations, left_out, rows, sets, versions
 from region_operator.replication.store.connections import Session
 from region_operator.replication.store.layout import Layout
 from region_operator.replication.store.versions import NewsFor, Version
@@ -54,7 +54,7 @@ def read(session: Session, layout: Layout, request: FeedRequest, *, region_id: i
         age_ms=_age_ms(session, layout, after=here.lsn, peer=request.peer),
         remaining_age_ms=_age_ms(session, layout, after=reached, peer=request.peer),
         unfolded=unfolded,
-        leaves_out=bool(layout.left_out),
+        leaves_out=bool(layout.left_out or left_out.known(session, layout)),
         bulk=bulk.rows if bulk is not None else (),
     )
     return Reading(page)
