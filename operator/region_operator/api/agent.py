@@ -224,6 +224,7 @@ class LinkStatus(Wire):
     parked: int = 0
     dead_lettered: int = 0
     plan: PlanReport | None = None
+    throttled: bool = False  # more is there, and maxKilobytesPerSecond is what it waits for
     unwiring: bool = False  # of Leaving: all is exchanged, and our management server has to forget the peer's region
 
 

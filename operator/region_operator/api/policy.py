@@ -63,8 +63,8 @@ class ConflictPolicy(Manifest):
         description="Ids of regions, the first wins, for rule RegionPriority.",
         json_schema_extra=listed("atomic"),
     )
-    retention_days: Annotated[int, Field(ge=1, le=3650, json_schema_extra=_int32)] | None = Field(
-        default=None, description="How long closed conflict records are kept; absent: 90 days."
+    retention_days: Annotated[int, Field(ge=1, le=3650, json_schema_extra=_int32)] = Field(
+        default=90, description="How long closed conflict records are kept."
     )
 
     cel: ClassVar[tuple[Cel, ...]] = (
@@ -105,9 +105,9 @@ class ParkingPolicy(Manifest):
     dead_letter_after_seconds: Seconds = Field(
         default=86_400, description="Time after which a row is not tried any more."
     )
-    max_rows: Annotated[int, Field(ge=1, le=INT32_MAX, json_schema_extra=_int32)] | None = Field(
-        default=None,
-        description="Rows of one peer that may wait in a region; its link then takes no further page; absent: 100000.",
+    max_rows: Annotated[int, Field(ge=1, le=INT32_MAX, json_schema_extra=_int32)] = Field(
+        default=100_000,
+        description="Rows of one peer that may wait in a region; its link then takes no further page.",
     )
 
 

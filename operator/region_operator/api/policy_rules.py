@@ -12,9 +12,6 @@ from region_operator.api.policy import EntityPolicy, SyncPolicySpec
 DEFAULT_POLICY = SyncPolicySpec()
 """What holds where no policy is referred to."""
 
-RETENTION_DAYS = 90
-PARKING_MAX_ROWS = 100_000
-
 
 def effective_rules(spec: SyncPolicySpec | None) -> Rules:
     """The rules for a region's rows; None is the absence of a policyRef, never of the object it names."""
@@ -26,7 +23,7 @@ def effective_rules(spec: SyncPolicySpec | None) -> Rules:
         delete_rule=policy.conflicts.delete_rule,
         unique_clash=policy.conflicts.unique_clash,
         region_priority=list(policy.conflicts.region_priority or ()),
-        retention_days=policy.conflicts.retention_days or RETENTION_DAYS,
+        retention_days=policy.conflicts.retention_days,
         entities=[entity for entity in entities if entity != EntityRules(name=entity.name)],
     )
     return rules.model_copy(update={"hash": rules_hash(rules)})
@@ -48,7 +45,7 @@ def link_limits(spec: SyncPolicySpec | None) -> LinkLimits:
         max_kilobytes_per_second=policy.link.max_kilobytes_per_second,
         parking_retry_max_seconds=policy.parking.retry_max_seconds,
         parking_dead_letter_after_seconds=policy.parking.dead_letter_after_seconds,
-        parking_max_rows=policy.parking.max_rows or PARKING_MAX_ROWS,
+        parking_max_rows=policy.parking.max_rows,
     )
 
 

@@ -213,6 +213,7 @@ class Link:
         if self._configuration.leave_at is not None and page.pending == 0:
             await asyncio.sleep(LEAVE_LOOK_S)
         limit = self._configuration.limits.max_kilobytes_per_second
+        self._facts.throttled = bool(limit and page.count and page.pending)
         if limit and page.count:
             await asyncio.sleep(page.size / (limit * 1024))
 

@@ -33,6 +33,7 @@ class LinkFacts:
         self.cursor = ""
         self.peer_database_key_fingerprint = ""
         self.peer_rules_hash = ""
+        self.throttled = False
         self.plan: PlanReport | None = None  # of a planned link: the dry run that was worked out last
         self._clock, self._now = clock, now
         self._state: LinkState = "Connecting"
@@ -68,6 +69,7 @@ class LinkFacts:
         now = self._clock()
         self._first_bad = now if self._first_bad is None else self._first_bad
         self._first_good = None
+        self.throttled = False
         self._backlog = None  # what the source has for us cannot be known while it is not heard
         return self.enter("Broken", reason, message)
 
@@ -82,6 +84,7 @@ class LinkFacts:
     def rest(self) -> None:
         """The link is told to rest: no evidence is gathered, and the old one says nothing."""
         self._first_good = self._first_bad = self._backlog = None
+        self.throttled = False
         self.enter("Suspended", "Suspended")
 
     def backlog(self, *, pending: int, oldest_age_ms: int) -> None:
@@ -120,6 +123,7 @@ class LinkFacts:
             copy_progress=self._copy.progress() if self._state == "Copying" else None,
             peer_database_key_fingerprint=self.peer_database_key_fingerprint,
             peer_rules_hash=self.peer_rules_hash,
+            throttled=self.throttled,
             plan=self.plan,
         )
 

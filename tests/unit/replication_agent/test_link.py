@@ -150,6 +150,28 @@ async def test_a_first_copy_goes_by_the_bulk_and_pauses_longer_each_time_that_is
     assert not scene.peer.asked[-1].bulk
 
 
+async def test_while_more_is_there_and_a_limit_is_what_it_waits_for_it_is_throttled() -> None:
+    scene = Scene(batch_rows=1)
+    scene.write("a", "b")
+    feed, seen = scene.peer.feed, []
+
+    async def watched(request: FeedRequest, *, applied: Cursor, wait: bool, facts: LinkFacts) -> FeedPage:
+        seen.append(facts.status().throttled)
+        return await feed(request, applied=applied, wait=wait, facts=facts)
+
+    scene.peer.feed = watched  # type: ignore[method-assign]
+    for limit in (100_000, 0):
+        scene.write(f"c{limit}", f"d{limit}")
+        limits = LinkLimits(batch_rows=1, max_kilobytes_per_second=limit)
+        with pytest.raises(Idle):
+            configuration = LinkConfiguration(source=2, limits=limits)
+            await Link(configuration, peer=scene.peer, here=scene.at_hand, facts=scene.facts).run()
+        throttled, seen[:] = list(seen), []
+        assert throttled[0] is False
+        assert any(throttled) == bool(limit)
+        assert throttled[-1] is False, "all was taken"
+
+
 async def test_it_resumes_where_it_stood() -> None:
     scene = Scene()
     scene.write("a")

@@ -198,7 +198,7 @@ def _worst_lag_ms(directions: Sequence[Direction]) -> int | None:
 
 
 def _was_exceeded(before: RegionPeeringStatus) -> bool:
-    return any(c.type == "InSync" and c.reason == "LagExceeded" for c in before.conditions)
+    return any(c.type == "InSync" and c.reason in ("LagExceeded", "Throttled") for c in before.conditions)
 
 
 def _paused(scene: Scene) -> Finding:

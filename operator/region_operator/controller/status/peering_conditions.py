@@ -87,12 +87,20 @@ def in_sync(scene: Scene) -> Finding:
         return Finding("InSync", "False", "ApplyFailed", "; ".join(failing))
     objective = f"{scene.limits.lag_objective_s} s (SyncPolicy spec.lag.objectiveSeconds)"
     if scene.lag_exceeded:
-        return Finding("InSync", "False", "LagExceeded", f"lag has exceeded the objective of {objective}")
+        return _late(scene, f"lag has exceeded the objective of {objective}")
     if (scene.join.completed_at or scene.join.stage == "Verifying") and scene.directions:
         return Finding("InSync", "True", "WithinObjective", f"lag is within the objective of {objective}")
     if scene.join.stage in ("Copying", "CatchingUp"):
         return Finding("InSync", "False", scene.join.stage, f"the join is at stage {scene.join.stage}")
     return Finding("InSync", "Unknown", "NotObserved", "the regions have not caught up with each other yet")
+
+
+def _late(scene: Scene, told: str) -> Finding:
+    held = [f"{d.source} -> {d.target}" for d in scene.directions if d.link is not None and d.link.throttled]
+    if not held:
+        return Finding("InSync", "False", "LagExceeded", told)
+    limit = f"{scene.limits.max_kilobytes_per_second} (SyncPolicy spec.link.maxKilobytesPerSecond)"
+    return Finding("InSync", "False", "Throttled", f"{told}; {', '.join(held)} may take {limit} a second")
 
 
 def conflict_counts(scene: Scene) -> ConflictsStatus | None:
@@ -130,6 +138,8 @@ def policy_agreed(scene: Scene) -> Finding:
     hashes = [side.agent.last.rules_hash if side.agent.last else "" for side in scene.sides]
     if len(hashes) < 2 or not all(hashes):
         return Finding("PolicyAgreed", "Unknown", "NotObserved", "not both agents have told their rules yet")
+    if "stale" in scene.verdicts():
+        return Finding("PolicyAgreed", "Unknown", "EvidenceStale", _stale(scene))
     if hashes[0] != hashes[1]:
         message = "the two Regions settle conflicts by different rules; data flows on, point both to one SyncPolicy"
         return Finding("PolicyAgreed", "False", "PolicyMismatch", message)
@@ -140,6 +150,8 @@ def schema_compatible(scene: Scene) -> Finding:
     versions = {side.agent.last.schema_version for side in scene.sides if side.agent.last}
     if len([side for side in scene.sides if side.agent.last]) < 2:
         return Finding("SchemaCompatible", "Unknown", "NotObserved", "not both agents have told their schema yet")
+    if "stale" in scene.verdicts():
+        return Finding("SchemaCompatible", "Unknown", "EvidenceStale", _stale(scene))
     if len(versions) > 1:
         told = f"schema region_sync differs: {sorted(versions)}; upgrade the older agent"
         return Finding("SchemaCompatible", "False", "SchemaSkew", told)

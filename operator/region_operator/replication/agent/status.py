@@ -19,7 +19,7 @@ from region_operator.replication.agent.registrar import Proof
 from region_operator.replication.records import Counts
 
 _RUNNING_FIGURES = frozenset(
-    {"contactAgeMs", "badAgeMs", "goodAgeMs", "lagMs", "pendingChanges", "rttMs", "cursor", "copyProgress"}
+    {"contactAgeMs", "badAgeMs", "goodAgeMs", "lagMs", "pendingChanges", "rttMs", "cursor", "copyProgress", "throttled"}
 )
 """Left out of the etag: they differ at every look, and are read at the operator's own pace."""
 

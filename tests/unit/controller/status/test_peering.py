@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from region_operator.api.agent import EntityStatus, LinkReason, LinkState
 from region_operator.api.conditions import Finding, is_declared
 from region_operator.api.reasons import REGION_PEERING
-from region_operator.controller.facts import DuplicatePeering, Invalid, Unknown
+from region_operator.controller.facts import DuplicatePeering, Invalid, LinkPolicyFacts, Unknown
 from unit.controller.status.gitops import argo_health, kstatus
 from unit.controller.status.peerings import UID, Watch, aged, agent, both, broken, joined, link, peering, side
 
@@ -201,6 +201,25 @@ def test_lag_over_the_objective_is_told_after_two_looks_and_taken_back_at_half()
     assert watch.verdict("InSync") == ("False", "LagExceeded")
     watch.look(both(link(2, lag_ms=30_000), link(1)))
     assert watch.verdict("InSync") == ("True", "WithinObjective")
+
+
+def test_lag_of_a_link_that_is_held_back_by_its_limit_names_the_limit():
+    watch, limits = joined(), LinkPolicyFacts(max_kilobytes_per_second=64)
+    for lag_ms in (61_000, 61_000, 40_000):
+        watch.look(both(link(2, lag_ms=lag_ms, throttled=True), link(1), policy=limits))
+    assert watch.verdict("InSync") == ("False", "Throttled")
+    assert "b -> a may take 64 (SyncPolicy spec.link.maxKilobytesPerSecond)" in watch.condition("InSync").message
+    watch.look(both(link(2, lag_ms=40_000), link(1), policy=limits))
+    assert watch.verdict("InSync") == ("False", "LagExceeded"), "the limit is not what it waits for now"
+    watch.look(both(link(2, lag_ms=30_000, throttled=True), link(1), policy=limits))
+    assert watch.verdict("InSync") == ("True", "WithinObjective")
+
+
+@pytest.mark.parametrize("type_", ["PolicyAgreed", "SchemaCompatible", "ConflictFree", "InSync"])
+def test_what_an_agent_said_long_ago_proves_nothing(type_):
+    watch = joined()
+    watch.look(aged(peering(), 91, silent=True))
+    assert watch.verdict(type_) == ("Unknown", "EvidenceStale")
 
 
 def test_conflicts_count_once_and_held_back_rows_on_each_side():
