@@ -87,7 +87,7 @@ def _regions(tell: Narrator, kubectl: Kubectl) -> None:
                 tell.fact(f"{item['kind']} {item['metadata']['name']}: {told}")
         return len(states) == 3 and set(states.values()) == {"True"}
 
-    _, took_s = tell.until("both Regions and the RegionPeering being Ready", all_ready, timeout_s=180, every_s=0.3)
+    _, took_s = tell.until("both Regions and the RegionPeering being Ready", all_ready, timeout_s=300, every_s=0.3)
     tell.fact(f"two databases, two management servers, two agents, wired both ways: {took_s:.1f} s after apply")
     tell.show("$ kubectl get rg,rgp\n" + kubectl("-n", FLEET, "get", "rg,rgp"))
 

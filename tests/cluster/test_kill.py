@@ -187,7 +187,8 @@ def settled(fleet):
         fleet.until_ready(name, within_s=200)
         fleet.until_told(name, "Reconciling", "False")
     fleet.until_told(f"{WEST}-{EAST}", "InSync", "True", kind="regionpeering")
-    fleet.until_told(f"{WEST}-{EAST}", "Ready", "True", kind="regionpeering")
+    # A busy machine puts off the scan that a join ends with, for some minutes at most.
+    fleet.until_told(f"{WEST}-{EAST}", "Ready", "True", kind="regionpeering", within_s=240)
 
 
 def at_rest(look, *, for_s=5, within_s=60):

@@ -50,6 +50,7 @@ def both(fleet):
     for manifest in manifests:
         if manifest["kind"] == "SyncPolicy":
             manifest["spec"]["partition"] |= {"detectAfterSeconds": DETECT_S, "recoverAfterSeconds": 5}
+            manifest["spec"]["scan"] = {"load": {}}  # a busy machine is no reason here to put a join's scan off
     fleet.apply(*manifests)
     fleet.until_ready(WEST, EAST, within_s=240)
     fleet.until_told(PEERING, "Ready", "True", kind="rgp")

@@ -99,8 +99,8 @@ def _late(scene: Scene, told: str) -> Finding:
     held = [f"{d.source} -> {d.target}" for d in scene.directions if d.link is not None and d.link.throttled]
     if not held:
         return Finding("InSync", "False", "LagExceeded", told)
-    limit = f"{scene.limits.max_kilobytes_per_second} (SyncPolicy spec.link.maxKilobytesPerSecond)"
-    return Finding("InSync", "False", "Throttled", f"{told}; {', '.join(held)} may take {limit} a second")
+    limit = f"{scene.limits.max_kilobytes_per_second} kB a second (SyncPolicy spec.link.maxKilobytesPerSecond)"
+    return Finding("InSync", "False", "Throttled", f"{told}; {', '.join(held)} may take {limit}")
 
 
 def conflict_counts(scene: Scene) -> ConflictsStatus | None:

@@ -208,7 +208,7 @@ def test_lag_of_a_link_that_is_held_back_by_its_limit_names_the_limit():
     for lag_ms in (61_000, 61_000, 40_000):
         watch.look(both(link(2, lag_ms=lag_ms, throttled=True), link(1), policy=limits))
     assert watch.verdict("InSync") == ("False", "Throttled")
-    assert "b -> a may take 64 (SyncPolicy spec.link.maxKilobytesPerSecond)" in watch.condition("InSync").message
+    assert "b -> a may take 64 kB a second (SyncPolicy spec.link" in watch.condition("InSync").message
     watch.look(both(link(2, lag_ms=40_000), link(1), policy=limits))
     assert watch.verdict("InSync") == ("False", "LagExceeded"), "the limit is not what it waits for now"
     watch.look(both(link(2, lag_ms=30_000, throttled=True), link(1), policy=limits))
