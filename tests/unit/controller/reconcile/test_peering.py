@@ -1,5 +1,6 @@
 """What a pass over a RegionPeering tells the schedule of full scans, and what it says of a scan (OPERATOR 12, 18)."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -11,7 +12,7 @@ from region_operator.controller.reconcile.peering import PeeringReconciler
 from region_operator.controller.reconcile.publish import StatusWriter
 from region_operator.supervision.units import Key
 from unit.controller.api_server import ApiServer
-from unit.controller.status.peerings import NOW, UID
+from unit.controller.status.peerings import NOW, UID, agent, link, side
 from unit.controller.status.test_scans import facts, report
 from unit.supervision.fake_time import FakeTime
 
@@ -137,3 +138,41 @@ async def test_progress_alone_is_written_twice_a_minute_at_most():
     for percent in range(100):
         await room.look(report(), report("Running", id="s2", percent=percent), after_s=1.0)
     assert len([call for call in room.api.writes[before:] if call.endswith("/status")]) <= 4
+
+
+@pytest.mark.rule("OPERATOR 12")
+async def test_a_join_whose_scan_is_skipped_again_and_again_is_written_twice_a_minute_at_most():
+    room = Room()
+    await room.look()
+    before, skipped, due_s = len(room.api.writes), [], 0
+    for second in range(360):
+        if second == due_s:
+            due_s += min(300, 20 * 2 ** len(skipped))
+            at = NOW + timedelta(seconds=30 + second)
+            busy = f"threadsRunning of region 2 is {40 + second}, over 32"
+            skipped.append(report(result="SkippedHighLoad", message=busy, at=at, id=f"s{second}"))
+        await room.look(*skipped, after_s=1.0)
+    assert len(skipped) == 5
+    assert len([call for call in room.api.writes[before:] if call.endswith("/status")]) <= 12
+    told = {item["type"]: item["message"] for item in room.api.objects[PATH]["status"]["conditions"]}
+    assert busy in told["JoinCompleted"]
+
+
+@pytest.mark.rule("OPERATOR 8")
+async def test_a_peering_that_is_deleted_has_both_regions_looked_at_once():
+    room = Room()
+    await room.look()
+    await room.look(report())
+    room.woken.clear()
+    room.api.objects[PATH]["metadata"]["deletionTimestamp"] = "2026-11-22T03:00:00Z"
+    for _ in range(3):
+        await room.look(report(), deleting=True)
+    assert [key.name for key in room.woken if key.kind == "Region"] == ["a", "b"]
+    assert room.api.objects[PATH]["status"]["join"]["stage"] == "Draining"
+    sides = tuple(side(number, agent(number, link(3 - number, unwiring=True))) for number in (1, 2))
+    for _ in range(3):
+        room.time.pass_by(30.0)
+        room.found = replace(facts(report(), deleting=True), sides=sides)
+        await room.reconciler.reconcile(KEY)
+    assert [key.name for key in room.woken if key.kind == "Region"] == ["a", "b"]
+    assert room.api.objects[PATH]["status"]["join"]["stage"] == "Unwiring"
