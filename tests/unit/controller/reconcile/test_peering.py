@@ -145,13 +145,13 @@ async def test_a_join_whose_scan_is_skipped_again_and_again_is_written_twice_a_m
     room = Room()
     await room.look()
     before, skipped, due_s = len(room.api.writes), [], 0
-    for second in range(360):
+    for second in range(0, 360, 5):
         if second == due_s:
             due_s += min(300, 20 * 2 ** len(skipped))
             at = NOW + timedelta(seconds=30 + second)
             busy = f"threadsRunning of region 2 is {40 + second}, over 32"
             skipped.append(report(result="SkippedHighLoad", message=busy, at=at, id=f"s{second}"))
-        await room.look(*skipped, after_s=1.0)
+        await room.look(*skipped, after_s=5.0)
     assert len(skipped) == 5
     assert len([call for call in room.api.writes[before:] if call.endswith("/status")]) <= 12
     told = {item["type"]: item["message"] for item in room.api.objects[PATH]["status"]["conditions"]}
