@@ -1,7 +1,7 @@
 """A leading operator, as far as full scans are concerned: it hears two agents and grants what is due."""
 
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from contract.agent.regions import PEERING, Operator, Region, eventually
@@ -29,6 +29,7 @@ class Leader:
     regions: tuple[Region, Region]
     operator: Operator
     term: int = TERM
+    later: timedelta = timedelta(0)  # than NOW it is
     counted: list[Any] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -46,7 +47,7 @@ class Leader:
             agents=client,
             heard=self.agents,
             enqueue=lambda _: None,
-            now=lambda: NOW,
+            now=lambda: NOW + self.later,
             on_pass=lambda _, counted, **more: self.counted.append(more),
         )
         policy = ScanPolicy.model_validate({"mode": "Enabled", "jitterPercent": 0})

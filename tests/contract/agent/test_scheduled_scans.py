@@ -8,13 +8,15 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
-from contract.agent.leader import TERM, Leader
+from contract.agent.leader import NOW, TERM, Leader
 from contract.agent.regions import Operator, Region, eventually, link_to
 from contract.agent.walk import STEPS, Walk
 from region_operator.api.scan_policy import ScanPolicy
 from region_operator.api.scan_terms import scan_terms
 from region_operator.controller.agent_client import AgentClient
+from region_operator.controller.schedule.wants import AGAIN_AFTER, ended
 from region_operator.errors import Refused
+from region_operator.replication.load import Counters
 
 pytestmark = pytest.mark.rule("OPERATOR 18")
 
@@ -66,6 +68,19 @@ async def test_what_is_due_is_granted_once_and_its_end_is_known_to_an_operator_t
     assert [one.id for one in await again.look()] == [report.id]
     assert fleet.walk.taken == list(range(STEPS))
     assert sum(one["granted"] for one in leader.counted + again.counted) == 1
+
+
+async def test_a_join_that_meets_a_busy_region_is_proven_by_a_later_scan_once_it_is_not(fleet: Fleets) -> None:
+    server = fleet.regions[1].memory.server
+    server.load = Counters(threads_running=33, row_lock_waits=0, history_list_length=0)
+    leader = await fleet.lead(joined=False, verifying=True)
+    skipped = await leader.reaches(state="Ended")
+    assert (skipped.result, skipped.message) == ("SkippedHighLoad", "threadsRunning of region 2 is 33, over 32")
+    server.load = Counters(threads_running=2, row_lock_waits=0, history_list_length=0)
+    assert [one.id for one in await leader.look()] == [skipped.id], "not at once"
+    leader.later = ended(skipped) - NOW + AGAIN_AFTER
+    clean = await leader.reaches(state="Ended", result="Clean")
+    assert clean.id != skipped.id
 
 
 async def test_what_was_asked_for_runs_although_the_slot_was_served(fleet: Fleets) -> None:
