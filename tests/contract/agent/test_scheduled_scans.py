@@ -73,7 +73,8 @@ async def test_what_is_due_is_granted_once_and_its_end_is_known_to_an_operator_t
 async def test_a_join_that_meets_a_busy_region_is_proven_by_a_later_scan_once_it_is_not(fleet: Fleets) -> None:
     server = fleet.regions[1].memory.server
     server.load = Counters(threads_running=33, row_lock_waits=0, history_list_length=0)
-    leader = await fleet.lead(joined=False, verifying=True)
+    threads = scan_terms(ScanPolicy.model_validate({"load": {"skip": {"threadsRunning": 32}}}))
+    leader = await fleet.lead(joined=False, verifying=True, terms=threads)
     skipped = await leader.reaches(state="Ended")
     assert (skipped.result, skipped.message) == ("SkippedHighLoad", "threadsRunning of region 2 is 33, over 32")
     server.load = Counters(threads_running=2, row_lock_waits=0, history_list_length=0)
