@@ -4,14 +4,15 @@ from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
 from region_operator.replication.feed import FetchedRows, RowKey
-from region_operator.replication.scans.compare import Comparison, Standing
+from region_operator.replication.scans.compare import Comparison
 from region_operator.replication.scans.contents import Mended, Walked
 from region_operator.replication.scans.digests import Digest, RowDigest
 from region_operator.replication.scans.ports import ChunkOutcome
+from region_operator.replication.scans.sides import Range, Standing
 
 
 class Compared:
-    """A store as ``scans.compare.Here``; ``link`` lets the region pull from the other one."""
+    """A store as ``scans.sides.Here``; ``link`` lets the region pull from the other one."""
 
     def __init__(self, store: Any, *, peer: int, link: Callable[[], object]) -> None:
         self.store, self._peer, self._link = store, peer, link
@@ -27,8 +28,14 @@ class Compared:
         found: Digest | None = self.store.digest(entity, after=after, upto=upto, limit=limit)
         return found
 
-    async def row_digests(self, entity: str, *, after: str, upto: str, limit: int) -> list[RowDigest]:
-        found = list(self.store.row_digests(entity, after=after, upto=upto, limit=limit))
+    async def parts(self, entity: str, *, after: str, upto: str, rows: int) -> list[Digest]:
+        return list(self.store.parts(entity, after=after, upto=upto, rows=rows))
+
+    async def digests(self, entity: str, *, after: str, ends: Sequence[str]) -> list[Digest]:
+        return list(self.store.digests(entity, after=after, ends=ends))
+
+    async def row_digests(self, entity: str, ranges: Sequence[Range], *, limit: int) -> list[RowDigest]:
+        found = list(self.store.row_digests(entity, ranges, limit=limit))
         self.told += [row.key for row in found]
         return found
 

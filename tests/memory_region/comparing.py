@@ -10,6 +10,7 @@ from memory_region.mending import Mending
 from region_operator.replication.feed import FetchedRows, RowKey
 from region_operator.replication.scans.contents import AT_ONCE, Mended, Walked
 from region_operator.replication.scans.digests import Digest, RowDigest, hash_of
+from region_operator.replication.scans.sides import Range
 from region_operator.replication.store.context import Outcome
 
 
@@ -31,21 +32,37 @@ class Comparing:
     def digest(self, entity: str, *, after: str, upto: str, limit: int) -> Digest | None:
         if entity not in self.exchanged():
             return None
-        rows = self.row_digests(entity, after=after, upto=upto, limit=limit)
+        rows = self.row_digests(entity, [(after, upto)], limit=limit)
         last = rows[-1].key if rows else ""
         cut = len(rows) >= limit and (not upto or last < upto)
         return Digest(rows=len(rows), last=last, cut=cut).plus(row.hash for row in rows)
 
-    def row_digests(self, entity: str, *, after: str, upto: str, limit: int) -> list[RowDigest]:
+    def parts(self, entity: str, *, after: str, upto: str, rows: int) -> list[Digest]:
+        found = list[Digest]()
+        while (digest := self.digest(entity, after=after, upto=upto, limit=rows)) is not None:
+            found.append(digest)
+            if not digest.cut:
+                break
+            after = digest.last
+        return found
+
+    def digests(self, entity: str, *, after: str, ends: Sequence[str]) -> list[Digest]:
+        found = [
+            self.digest(entity, after=start, upto=end, limit=len(self.server.read().versions) + 1)
+            for start, end in zip([after, *ends], ends, strict=False)
+        ]
+        return [digest for digest in found if digest is not None]
+
+    def row_digests(self, entity: str, ranges: Sequence[Range], *, limit: int) -> list[RowDigest]:
         content = self.server.read()
-        if entity not in self.exchanged():
-            return []
-        keys = sorted(
-            row.key
-            for row in content.versions
-            if row.entity == entity and after < row.key and (not upto or row.key <= upto)
+        known = (
+            sorted(row.key for row in content.versions if row.entity == entity) if entity in self.exchanged() else []
         )
-        return [self._row(content, RowKey(entity, key)) for key in keys[:limit]]
+        return [
+            self._row(content, RowKey(entity, key))
+            for after, upto in ranges
+            for key in [key for key in known if after < key and (not upto or key <= upto)][:limit]
+        ]
 
     def row_digests_of(self, entity: str, keys: Collection[str]) -> list[RowDigest]:
         content = self.server.read()

@@ -16,6 +16,8 @@ HISTORY_LENGTH: Final = "historyListLength"
 CHUNK_LATENCY: Final = "chunkLatencyPercent"
 API_P95: Final = "apiP95Millis"
 
+_OVER_TIME: Final = frozenset({ROW_LOCK_WAITS, API_P95})
+
 Gauges: TypeAlias = Mapping[str, int]
 """Of one region, by the names of ``api.scan_policy.GAUGES``."""
 
@@ -68,6 +70,11 @@ def excess(loads: Mapping[int, Gauges], marks: Gauges) -> Excess | None:
         if gauge in gauges and gauges[gauge] > limit
     ]
     return max(over, key=lambda one: one.value / max(1, one.limit), default=None)
+
+
+def knows_all(loads: Mapping[int, Gauges], marks: Gauges) -> bool:
+    """Whether every region tells the gauges that need a second look, where these have marks."""
+    return all(gauge in gauges for gauges in loads.values() for gauge in _OVER_TIME & marks.keys())
 
 
 def percentile(values: Collection[float], percent: float) -> float | None:

@@ -4,7 +4,8 @@
                                            refused with RegionBusy while another scan holds it
     POST /v1/scan/release  HoldQuestion -> HoldAnswer, empty
     POST /v1/scan/digest   RangeQuestion -> DigestAnswer: of a range of keys
-    POST /v1/scan/rows     RowsQuestion -> RowsAnswer: digests of the rows of a range, or of rows by key
+    POST /v1/scan/digests  DigestsQuestion -> DigestsAnswer: of ranges of it, one after the other
+    POST /v1/scan/rows     RowsQuestion -> RowsAnswer: digests of the rows of ranges, or of rows by key
     POST /v1/scan/standing ScanQuestion -> StandingAnswer: how far the region is, and how far with us
     POST /v1/scan/drifted  DriftedQuestion -> DriftedAnswer: rows of a range that were changed behind the triggers
     POST /v1/scan/mend     MendQuestion -> MendedAnswer: such rows, with what the asker holds of them, are mended
@@ -29,15 +30,21 @@ from region_operator.replication.peer_protocol import (
     history_from_wire,
     history_to_wire,
 )
-from region_operator.replication.scans.compare import LEAF_ROWS, Standing
 from region_operator.replication.scans.contents import AT_ONCE, Mended, Walked
 from region_operator.replication.scans.digests import Digest, RowDigest
+from region_operator.replication.scans.narrowing import FAN_OUT, LEAF_ROWS, TOLD_ROWS
 from region_operator.replication.scans.ports import Held
+from region_operator.replication.scans.settling import SETTLED_ROWS
+from region_operator.replication.scans.sides import Standing
 
 Key: TypeAlias = Annotated[str, Field(max_length=256)]
 Hash: TypeAlias = Annotated[str, Field(pattern=r"^[0-9a-f]{1,16}$")]
 
 MAX_ROWS_OF_A_DIGEST = 1_000_000
+MAX_PARTS = 4 * FAN_OUT
+"""Rows may have come since the digest was taken that says how many parts there are."""
+
+MAX_ANSWER_BYTES = 1024 * 1024
 
 
 class ScanQuestion(Wire):
@@ -56,14 +63,23 @@ class RangeQuestion(ScanQuestion):
     limit: int = Field(ge=1, le=MAX_ROWS_OF_A_DIGEST)
 
 
-class RowsQuestion(ScanQuestion):
-    """``keys`` of single rows, else the range."""
+class DigestsQuestion(ScanQuestion):
+    """``ends`` of the ranges, else the range up to a key in parts of so many rows."""
 
     entity: Key
     after: Key = ""
+    ends: list[Key] | None = Field(default=None, max_length=MAX_PARTS)
     upto: Key = ""
+    rows: int = Field(default=LEAF_ROWS, ge=1, le=MAX_ROWS_OF_A_DIGEST)
+
+
+class RowsQuestion(ScanQuestion):
+    """``keys`` of single rows, else ranges, at most ``limit`` rows of each."""
+
+    entity: Key
+    ranges: list[tuple[Key, Key]] = Field(default_factory=list, max_length=TOLD_ROWS)
     limit: int = Field(default=LEAF_ROWS, ge=1, le=2 * LEAF_ROWS)
-    keys: list[Key] | None = Field(default=None, max_length=MAX_ROWS_ASKED)
+    keys: list[Key] | None = Field(default=None, max_length=SETTLED_ROWS)
 
 
 class TakeQuestion(ScanQuestion):
@@ -155,6 +171,17 @@ class DigestAnswer(LineAnswer):
         if not self.exchanged:
             return None
         return Digest(self.rows, int(self.xor, 16), int(self.total, 16), self.last, self.cut)
+
+
+class DigestsAnswer(LineAnswer):
+    digests: list[DigestAnswer] = Field(default_factory=list)
+
+    @classmethod
+    def of(cls, found: Sequence[Digest]) -> "DigestsAnswer":
+        return cls(digests=[DigestAnswer.of(one) for one in found])
+
+    def found(self) -> list[Digest]:
+        return [digest for one in self.digests if (digest := one.digest()) is not None]
 
 
 class RowsAnswer(LineAnswer):

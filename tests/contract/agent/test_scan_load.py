@@ -65,14 +65,17 @@ async def test_waits_for_row_locks_are_seen_as_a_rate(pair: Pair) -> None:
     with holder.cursor() as cursor:
         cursor.execute("START TRANSACTION")
         cursor.execute("UPDATE domain SET network_domain = 'held' WHERE uuid = 'd-locked'")
-    await gauges(pair)
-    with waiter.cursor() as cursor:
-        cursor.execute("SET SESSION innodb_lock_wait_timeout = 1")
-        with pytest.raises(pymysql.err.OperationalError, match="1205"):
-            await asyncio.to_thread(
-                cursor.execute, "UPDATE domain SET network_domain = 'waits' WHERE uuid = 'd-locked'"
-            )
-    assert (await gauges(pair))[ROW_LOCK_WAITS] >= 1
+
+    async def seen() -> bool:
+        with waiter.cursor() as cursor:
+            cursor.execute("SET SESSION innodb_lock_wait_timeout = 1")
+            with pytest.raises(pymysql.err.OperationalError, match="1205"):
+                await asyncio.to_thread(
+                    cursor.execute, "UPDATE domain SET network_domain = 'waits' WHERE uuid = 'd-locked'"
+                )
+        return (await gauges(pair)).get(ROW_LOCK_WAITS, 0) >= 1
+
+    await eventually(seen)
     holder.close()
     waiter.close()
 

@@ -172,7 +172,8 @@ class Agent:
         region = LocalRegion(store, head_moved=self.head_moved, changed=self.changed)
         try:
             await self._resume(region)
-            self._region, self._scanned_here = region, ScannedHere(region, api=self._api_latency)
+            scanned = ScannedHere(region, api=self._api_latency)
+            self._region, self._scanned_here = region, scanned
             self._say_database("")
             process.ready()
             await _until_one_fails(
@@ -181,6 +182,7 @@ class Agent:
                 region.observe(self._sources),
                 region.forget_closed_conflicts(self._retention_days),
                 self._links.run(region),
+                scanned.run(),
                 self._scans.run(region),
                 region.watch_schema(),
                 _until_fenced(region),

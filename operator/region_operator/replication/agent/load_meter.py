@@ -1,13 +1,14 @@
 """The load of this region, as a scan asks for it: of its database and of its management server."""
 
 import asyncio
+import contextlib
 import logging
 import time
 from collections import deque
 from collections.abc import Callable
 from typing import Final
 
-from region_operator.errors import RegionOperatorError
+from region_operator.errors import RegionOperatorError, Unavailable
 from region_operator.replication.agent.bell import Bell
 from region_operator.replication.agent.region import LocalRegion
 from region_operator.replication.agent.registrar import OpenApi
@@ -18,6 +19,10 @@ log = logging.getLogger(__name__)
 
 SAMPLES: Final = 20
 SAMPLE_S: Final = 0.5
+COUNTERS_S: Final = 2.0
+RATE_LEAST_S: Final = 1.0
+"""Of a shorter time a rate says little: one wait within a hundredth of it would be a hundred a second."""
+
 WANTED_S: Final = 30.0  # after the last question; a scan that is paused asks more often
 
 
@@ -71,17 +76,24 @@ class ScannedHere:
 
     def __init__(self, region: LocalRegion, *, api: ApiLatency, clock: Callable[[], float] = time.monotonic) -> None:
         self._region, self._api, self._clock = region, api, clock
-        self._before: tuple[float, Counters] | None = None
+        self._read: deque[tuple[float, Counters]] = deque(maxlen=2)
 
     async def hold(self, scan_id: str) -> Held:
         number = await self._region.hold_lease(scan_id)
         counters = await self._region.read(lambda store: store.load())
-        now_s, before = self._clock(), self._before
-        self._before = (now_s, counters)
-        read = gauges(before[1] if before else None, counters, passed_s=now_s - before[0] if before else 0.0)
+        now_s = self._clock()
+        old_s, before = next((one for one in reversed(self._read) if now_s - one[0] >= RATE_LEAST_S), (now_s, None))
+        read = gauges(before, counters, passed_s=now_s - old_s)
         if (p95_s := self._api.p95_s()) is not None:
             read[API_P95] = round(1000 * p95_s)
         return Held(number, read)
+
+    async def run(self) -> None:
+        """Read the counters now and then, so that whoever asks is told a rate at once; for ever."""
+        while True:
+            with contextlib.suppress(Unavailable):
+                self._read.append((self._clock(), await self._region.read(lambda store: store.load())))
+            await asyncio.sleep(COUNTERS_S)
 
     async def release(self, scan_id: str) -> None:
         await self._region.release_lease(scan_id)

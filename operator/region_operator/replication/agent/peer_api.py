@@ -37,8 +37,8 @@ from region_operator.replication.plan_protocol import (
     TotalsQuestion,
 )
 from region_operator.replication.scan_protocol import HoldAnswer, HoldQuestion, ScanQuestion
-from region_operator.replication.scans.compare import Side
 from region_operator.replication.scans.ports import Scanned
+from region_operator.replication.scans.sides import Side
 
 log = logging.getLogger(__name__)
 

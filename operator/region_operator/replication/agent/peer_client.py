@@ -31,7 +31,10 @@ from region_operator.replication.plan_protocol import (
     WireSketch,
 )
 from region_operator.replication.scan_protocol import (
+    MAX_ANSWER_BYTES,
     DigestAnswer,
+    DigestsAnswer,
+    DigestsQuestion,
     DriftedAnswer,
     DriftedQuestion,
     HoldAnswer,
@@ -47,10 +50,10 @@ from region_operator.replication.scan_protocol import (
     TakeQuestion,
 )
 from region_operator.replication.scan_protocol import RowsQuestion as RowDigestsQuestion
-from region_operator.replication.scans.compare import Standing
 from region_operator.replication.scans.contents import Mended, Walked
 from region_operator.replication.scans.digests import Digest, RowDigest
 from region_operator.replication.scans.ports import REGION_BUSY, Held
+from region_operator.replication.scans.sides import Range, Standing
 
 Answer = TypeVar("Answer", bound=LineAnswer)
 
@@ -148,8 +151,16 @@ class PeerClient:
         question = RangeQuestion(**self._about(entity), after=after, upto=upto, limit=limit)
         return (await self._asked_for("scan/digest", question, DigestAnswer)).digest()
 
-    async def row_digests(self, entity: str, *, after: str, upto: str, limit: int) -> list[RowDigest]:
-        question = RowDigestsQuestion(**self._about(entity), after=after, upto=upto, limit=limit)
+    async def parts(self, entity: str, *, after: str, upto: str, rows: int) -> list[Digest]:
+        question = DigestsQuestion(**self._about(entity), after=after, upto=upto, rows=rows)
+        return (await self._asked_for("scan/digests", question, DigestsAnswer)).found()
+
+    async def digests(self, entity: str, *, after: str, ends: Sequence[str]) -> list[Digest]:
+        question = DigestsQuestion(**self._about(entity), after=after, ends=list(ends))
+        return (await self._asked_for("scan/digests", question, DigestsAnswer)).found()
+
+    async def row_digests(self, entity: str, ranges: Sequence[Range], *, limit: int) -> list[RowDigest]:
+        question = RowDigestsQuestion(**self._about(entity), ranges=list(ranges), limit=limit)
         return (await self._asked_for("scan/rows", question, RowsAnswer)).digests()
 
     async def row_digests_of(self, entity: str, keys: Collection[str]) -> list[RowDigest]:
@@ -184,7 +195,8 @@ class PeerClient:
     async def _told(self, what: str, question: Wire, form: type[Answer]) -> Answer:
         """The answer of one line, which may be a refusal."""
         async with self._asked(f"/v1/{what}", question.model_dump_json(by_alias=True), facts=None) as response:
-            return form.model_validate_json(await _line(response, on_heartbeat=lambda: None))
+            line = await _line(response, on_heartbeat=lambda: None, max_bytes=MAX_ANSWER_BYTES)
+        return form.model_validate_json(line)
 
     async def close(self) -> None:
         if self._session is not None:
@@ -274,10 +286,15 @@ async def _head(response: aiohttp.ClientResponse, *, on_heartbeat: Callable[[], 
     return head
 
 
-async def _line(response: aiohttp.ClientResponse, *, on_heartbeat: Callable[[], None]) -> bytes:
+async def _line(
+    response: aiohttp.ClientResponse,
+    *,
+    on_heartbeat: Callable[[], None],
+    max_bytes: int = peer_protocol.MAX_HEAD_BYTES,
+) -> bytes:
     """The first line that is no heartbeat."""
     while True:
-        line = await response.content.readuntil(b"\n", max_size=peer_protocol.MAX_HEAD_BYTES)
+        line = await response.content.readuntil(b"\n", max_size=max_bytes)
         if line == peer_protocol.HEARTBEAT:
             on_heartbeat()
         elif line:

@@ -11,6 +11,8 @@ from region_operator.replication.agent.scan_regions import ScanPeer
 from region_operator.replication.feed import FetchedRows, RowKey
 from region_operator.replication.scan_protocol import (
     DigestAnswer,
+    DigestsAnswer,
+    DigestsQuestion,
     DriftedAnswer,
     DriftedQuestion,
     MendedAnswer,
@@ -24,13 +26,14 @@ from region_operator.replication.scan_protocol import (
     TakeAnswer,
     TakeQuestion,
 )
-from region_operator.replication.scans.compare import Comparison, Side, Standing
+from region_operator.replication.scans.compare import Comparison
 from region_operator.replication.scans.contents import Mended, Walked
 from region_operator.replication.scans.digests import Digest, RowDigest
+from region_operator.replication.scans.sides import Range, Side, Standing
 
 
 class ComparedHere:
-    """This region as it is compared with a peer, by its own agent (``scans.compare.Here``) and by the peer's."""
+    """This region as it is compared with a peer, by its own agent (``scans.sides.Here``) and by the peer's."""
 
     def __init__(self, region: LocalRegion, *, peer: int) -> None:
         self._region, self._peer = region, peer
@@ -44,8 +47,14 @@ class ComparedHere:
     async def digest(self, entity: str, *, after: str, upto: str, limit: int) -> Digest | None:
         return await self._region.read(lambda store: store.digest(entity, after=after, upto=upto, limit=limit))
 
-    async def row_digests(self, entity: str, *, after: str, upto: str, limit: int) -> list[RowDigest]:
-        return await self._region.read(lambda store: store.row_digests(entity, after=after, upto=upto, limit=limit))
+    async def parts(self, entity: str, *, after: str, upto: str, rows: int) -> list[Digest]:
+        return await self._region.read(lambda store: store.parts(entity, after=after, upto=upto, rows=rows))
+
+    async def digests(self, entity: str, *, after: str, ends: Sequence[str]) -> list[Digest]:
+        return await self._region.read(lambda store: store.digests(entity, after=after, ends=ends))
+
+    async def row_digests(self, entity: str, ranges: Sequence[Range], *, limit: int) -> list[RowDigest]:
+        return await self._region.read(lambda store: store.row_digests(entity, ranges, limit=limit))
 
     async def row_digests_of(self, entity: str, keys: Collection[str]) -> list[RowDigest]:
         return await self._region.read(lambda store: store.row_digests_of(entity, keys))
@@ -89,10 +98,16 @@ async def _digest(here: Side, asked: RangeQuestion) -> Wire:
     return DigestAnswer.of(await here.digest(asked.entity, after=asked.after, upto=asked.upto, limit=asked.limit))
 
 
+async def _digests(here: Side, asked: DigestsQuestion) -> Wire:
+    if asked.ends is not None:
+        return DigestsAnswer.of(await here.digests(asked.entity, after=asked.after, ends=asked.ends))
+    return DigestsAnswer.of(await here.parts(asked.entity, after=asked.after, upto=asked.upto, rows=asked.rows))
+
+
 async def _rows(here: Side, asked: RowsQuestion) -> Wire:
     if asked.keys is not None:
         return RowsAnswer.of(await here.row_digests_of(asked.entity, asked.keys))
-    return RowsAnswer.of(await here.row_digests(asked.entity, after=asked.after, upto=asked.upto, limit=asked.limit))
+    return RowsAnswer.of(await here.row_digests(asked.entity, asked.ranges, limit=asked.limit))
 
 
 async def _standing(here: Side, _: ScanQuestion) -> Wire:
@@ -121,6 +136,7 @@ Answering: TypeAlias = Callable[[Side, Any], Awaitable[Wire]]
 
 ANSWERS: Final[Mapping[str, tuple[type[ScanQuestion], Answering]]] = {
     "/v1/scan/digest": (RangeQuestion, _digest),
+    "/v1/scan/digests": (DigestsQuestion, _digests),
     "/v1/scan/rows": (RowsQuestion, _rows),
     "/v1/scan/standing": (ScanQuestion, _standing),
     "/v1/scan/drifted": (DriftedQuestion, _drifted),

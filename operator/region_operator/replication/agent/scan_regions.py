@@ -7,8 +7,8 @@ from typing import Protocol
 
 from region_operator.api.agent import Link
 from region_operator.errors import RegionOperatorError
-from region_operator.replication.scans.compare import Side
 from region_operator.replication.scans.ports import Scanned
+from region_operator.replication.scans.sides import Side
 
 log = logging.getLogger(__name__)
 

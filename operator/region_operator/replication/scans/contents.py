@@ -7,6 +7,7 @@
 Each region looks at its own rows only; what two regions hold of one row may differ for good reasons. Pure.
 """
 
+import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Final, Protocol
@@ -71,7 +72,7 @@ async def check(
     here, there = regions
     total, at = Mended(), after
     while True:
-        found = [await region.drifted(entity, after=at, upto=upto) for region in regions]
+        found = await asyncio.gather(*(region.drifted(entity, after=at, upto=upto) for region in regions))
         ends = [keys[-1] for keys in found if len(keys) >= AT_ONCE]
         end = min(ends) if ends else upto
         ours, theirs = ([key for key in keys if not end or key <= end] for keys in found)

@@ -16,7 +16,7 @@ from typing import Any, Final
 
 from region_operator.api.scans import ThrottledByGauge
 from region_operator.errors import RegionOperatorError
-from region_operator.replication.load import CHUNK_LATENCY, Excess, Gauges, Judgement, judge, percentile
+from region_operator.replication.load import CHUNK_LATENCY, Excess, Gauges, judge, knows_all, percentile
 from region_operator.replication.scans.ports import ChunkOutcome, Chunks, Scanned
 from region_operator.replication.scans.record import StoredScan
 from region_operator.replication.scans.sizing import ChunkSize
@@ -25,7 +25,7 @@ from region_operator.replication.scans.tally import counted, verdict
 log = logging.getLogger(__name__)
 
 FIRST_LOOK_S: Final = 1.0
-"""Between the two looks at the load before a scan begins: a rate takes two."""
+"""Until a second look at the load before a scan begins, where a region could not yet tell all that has a mark."""
 
 PAUSE_S: Final = 1.0
 PAUSE_MOST_S: Final = 20.0
@@ -87,14 +87,16 @@ class ScanRun:
 
     async def _to_the_end(self) -> None:
         if self.scan.position is None:
-            await self._loads()
-            await asyncio.sleep(FIRST_LOOK_S)
-            if (found := await self._judged(begun=False)).verdict == "Skip":
+            loads = await self._loads()
+            if not knows_all(loads, self.scan.grant.load.skip):
+                await asyncio.sleep(FIRST_LOOK_S)
+                loads = await self._loads()
+            if (found := judge(loads, self.scan.grant.load, begun=False)).verdict == "Skip":
                 await self._end("SkippedHighLoad", _over(found.excess))
                 return
         pause_s = PAUSE_S
         while True:
-            found = await self._judged(begun=True)
+            found = judge(await self._loads(), self.scan.grant.load, begun=True)
             match found.verdict:
                 case "Abort":
                     await self._end("Aborted", _over(found.excess))
@@ -134,14 +136,14 @@ class ScanRun:
         by = ThrottledByGauge(region=over.region, gauge=over.gauge, value=over.value, limit=over.limit)
         await self._tell(state="Throttled", throttled_by=by, message=_over(over))
 
-    async def _judged(self, *, begun: bool) -> Judgement:
-        return judge(await self._loads(), self.scan.grant.load, begun=begun)
-
     async def _loads(self) -> dict[int, Gauges]:
-        """Renew the leases of both regions, ours first, and read their load."""
+        """Renew the leases of both regions and read their load."""
         loads: dict[int, Gauges] = {}
-        for number, region in self._regions.items():
-            held = await region.hold(self.scan.id)
+        answers = [region.hold(self.scan.id) for region in self._regions.values()]
+        found = await asyncio.gather(*answers, return_exceptions=True)  # else one could be held after our release
+        for number, held in zip(self._regions, found, strict=True):
+            if isinstance(held, BaseException):
+                raise held
             if self._numbers.setdefault(number, held.number) != held.number:
                 log.warning("another scan had the region meanwhile", extra={"scan": self.scan.id, "of_region": number})
                 self._numbers[number] = held.number

@@ -5,8 +5,8 @@ from typing import Final
 
 FIRST_ROWS: Final = 1000
 LEAST_ROWS: Final = 100
-GROWTH: Final = 2.0
-"""At most, from one chunk to the next: one quick chunk says little of the next."""
+GROWTH: Final = 4.0
+"""At most, from one chunk to the next, either way: one quick chunk says little of the next."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ from functools import partial
 from region_operator.replication.feed import FetchedRows, RowKey
 from region_operator.replication.scans.contents import AT_ONCE, Mended, Walked
 from region_operator.replication.scans.digests import Digest, RowDigest
+from region_operator.replication.scans.sides import Range
 from region_operator.replication.store import contents, digests, mending
 from region_operator.replication.store.connections import Readers, Session
 from region_operator.replication.store.context import Outcome
@@ -52,12 +53,30 @@ class Comparing:
         with self._readers.snapshot() as session:
             return digests.digest(session, self._layout, entity, after=after, upto=upto, limit=limit)
 
-    def row_digests(self, entity: str, *, after: str, upto: str, limit: int) -> list[RowDigest]:
-        """The rows of the same range, one by one."""
+    def parts(self, entity: str, *, after: str, upto: str, rows: int) -> list[Digest]:
+        """The same range as ranges of so many rows, one after the other."""
         if not self._layout.exchanges(entity):
             return []
         with self._readers.snapshot() as session:
-            return digests.rows(session, self._layout, entity, after=after, upto=upto, limit=limit)
+            return list(digests.parts(session, self._layout, entity, after=after, upto=upto, rows=rows))
+
+    def digests(self, entity: str, *, after: str, ends: Sequence[str]) -> list[Digest]:
+        """Of ranges, one after the other, that end with these keys."""
+        if not self._layout.exchanges(entity):
+            return []
+        with self._readers.snapshot() as session:
+            return list(digests.ranges(session, self._layout, entity, after=after, ends=ends))
+
+    def row_digests(self, entity: str, ranges: Sequence[Range], *, limit: int) -> list[RowDigest]:
+        """Rows one by one, at most ``limit`` of each range."""
+        if not self._layout.exchanges(entity):
+            return []
+        with self._readers.snapshot() as session:
+            return [
+                row
+                for after, upto in ranges
+                for row in digests.rows(session, self._layout, entity, after=after, upto=upto, limit=limit)
+            ]
 
     def row_digests_of(self, entity: str, keys: Collection[str]) -> list[RowDigest]:
         """Rows by key, those that wait unmerged too; others that are not known are left out."""

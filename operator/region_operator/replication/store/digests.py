@@ -1,11 +1,11 @@
 """Digests of what this region knows of its rows, computed in the database: what a full scan compares (ENGINE 27, 28).
 
 Rows whose values are in the business row are kept as exactly the text that is hashed, so the database hashes them by
-itself. The others (in conflict, deleted, waiting) are few and are hashed here.
+itself, whenever it writes one. The others (in conflict, deleted, waiting) are few and are hashed here.
 """
 
-from collections.abc import Collection
-from typing import Any
+from collections.abc import Collection, Iterator, Sequence
+from typing import Any, Final
 
 from region_operator.naming import quote_identifier
 from region_operator.replication.model import codec
@@ -14,7 +14,9 @@ from region_operator.replication.store.connections import Session
 from region_operator.replication.store.layout import Layout
 from region_operator.replication.store.rows import chunks, marks
 
-_HASH = "IF(v.complete, 0, CAST(CONV(LEFT(MD5(v.state), 16), 16, 10) AS UNSIGNED))"
+ALL: Final = 2**63 - 1
+
+_HASH = "IFNULL(v.names_hash, 0)"
 
 
 def digest(session: Session, layout: Layout, entity: str, *, after: str, upto: str, limit: int) -> Digest:
@@ -40,8 +42,24 @@ def digest(session: Session, layout: Layout, entity: str, *, after: str, upto: s
     return found.plus(hash_of(codec.decode(text)) for (text,) in states)
 
 
+def parts(session: Session, layout: Layout, entity: str, *, after: str, upto: str, rows: int) -> Iterator[Digest]:
+    """Of ranges of so many rows, one after the other; at least one."""
+    while True:
+        found = digest(session, layout, entity, after=after, upto=upto, limit=rows)
+        yield found
+        if not found.cut:
+            return
+        after = found.last
+
+
+def ranges(session: Session, layout: Layout, entity: str, *, after: str, ends: Sequence[str]) -> Iterator[Digest]:
+    """Of ranges, one after the other, that end with these keys."""
+    for start, end in zip([after, *ends], ends, strict=False):
+        yield digest(session, layout, entity, after=start, upto=end, limit=ALL)
+
+
 def rows(session: Session, layout: Layout, entity: str, *, after: str, upto: str, limit: int) -> list[RowDigest]:
-    """The rows of the same range, one by one."""
+    """The rows of a range, one by one."""
     where, values = _range(after, upto)
     condition = f"v.entity = %s AND {where} AND v.lsn IS NOT NULL ORDER BY v.entity_key LIMIT %s"
     return _rows(session, layout, entity, condition, entity, *values, limit)

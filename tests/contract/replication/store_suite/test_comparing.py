@@ -9,7 +9,7 @@ from compared_clouds import Compared, scan
 from contract.replication.regions import default_rules, pull, settle
 from contract.replication.store_suite.clouds import Cloud
 from region_operator.replication.feed import RowKey
-from region_operator.replication.scans import compare
+from region_operator.replication.scans import narrowing
 from region_operator.replication.scans.compare import Comparison
 from region_operator.replication.scans.ports import ChunkOutcome
 
@@ -105,7 +105,7 @@ def test_rows_that_a_region_lost_are_found_and_come_back_with_what_they_need(two
 def test_a_range_that_differs_is_told_row_by_row_only_where_it_does(
     two: tuple[Cloud, Cloud], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(compare, "LEAF_ROWS", 50)
+    monkeypatch.setattr(narrowing, "LEAF_ROWS", 50)
     here, there = two
     for number in range(900):
         here.add_domain(f"d-{number:04}")
@@ -114,6 +114,34 @@ def test_a_range_that_differs_is_told_row_by_row_only_where_it_does(
     compared = Scan(here, there)
     assert figures(compared.run()) == (1, 1)
     assert len(compared.here.told) <= 50
+
+
+@pytest.mark.parametrize("lost", [range(0, 85, 4), range(10, 85)], ids=["all over", "nearly all"])
+def test_rows_that_are_lost_all_over_are_found_in_ever_smaller_parts_of_either_region(
+    two: tuple[Cloud, Cloud], monkeypatch: pytest.MonkeyPatch, lost: range
+) -> None:
+    for name, value in (("LEAF_ROWS", 4), ("FAN_OUT", 3), ("TOLD_ROWS", 10)):
+        monkeypatch.setattr(narrowing, name, value)
+    here, there = two
+    for number in range(90):
+        here.add_domain(f"d-{number:04}")
+    settle(here, there)
+    states = here.states()
+    for cloud, lacks in ((there, lost), (here, range(86, 90))):
+        for number in lacks:
+            cloud.lose("domain", f"d-{number:04}")
+    outcomes = Scan(here, there).run()
+    assert figures(outcomes) == (len(lost) + 4, len(lost) + 4)
+    assert proof(outcomes)["domain"][0] == proof(outcomes)["domain"][1]
+    assert here.states() == there.states() == states
+
+
+def test_small_entities_are_compared_in_one_chunk(two: tuple[Cloud, Cloud]) -> None:
+    here, there = two
+    people(here, 3)
+    settle(here, there)
+    (outcome,) = Scan(here, there).run(max_rows=10_000)
+    assert {part.name for part in outcome.parts} >= {"domain", "account", "user"}
 
 
 def test_an_older_state_on_one_side_gives_way_to_the_newer_on_either_side(two: tuple[Cloud, Cloud]) -> None:

@@ -1,0 +1,56 @@
+"""Where a chunk begins, as it is kept between two chunks. Pure."""
+
+from dataclasses import dataclass, replace
+from typing import Final, TypeAlias
+
+from region_operator.replication.scans.record import Position
+
+Ids: TypeAlias = tuple[int | None, int | None]
+_UNWALKED: Final[Ids] = (0, 0)
+_WALKED: Final[Ids] = (None, None)
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """The entities that are left, the present one first, and a key of it.
+
+    ``ids``: how far both regions have been looked at for rows without a version; None where nobody looks.
+    """
+
+    entities: tuple[str, ...]
+    after: str = ""
+    rows: int = 0
+    of: int = 0
+    ids: Ids | None = None
+
+    @classmethod
+    def first(cls, entities: tuple[str, ...], *, of: int, walks: bool) -> "Place":
+        return cls(entities, of=of, ids=_UNWALKED if walks else None)
+
+    @classmethod
+    def of_position(cls, position: Position) -> "Place":
+        here, there = position.get("ids") or _WALKED
+        ids = (here, there) if position.get("ids") is not None else None
+        return cls(tuple(position["entities"]), position["after"], position["rows"], position["of"], ids)
+
+    def position(self) -> Position:
+        ids = list(self.ids) if self.ids is not None else None
+        return {"entities": list(self.entities), "after": self.after, "rows": self.rows, "of": self.of, "ids": ids}
+
+    @property
+    def is_unwalked(self) -> bool:
+        return self.ids is not None and self.ids != _WALKED
+
+    def walked(self, ids: Ids) -> "Place":
+        return replace(self, ids=ids)
+
+    def beyond(self, key: str, *, rows: int) -> "Place":
+        return replace(self, after=key, rows=self.rows + rows)
+
+    def following(self, *, rows: int = 0) -> "Place":
+        ids = _UNWALKED if self.ids is not None else None
+        return Place(self.entities[1:], "", self.rows + rows, self.of, ids)
+
+    @property
+    def percent(self) -> int:
+        return min(99, 100 * self.rows // self.of) if self.of else 0
