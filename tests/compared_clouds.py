@@ -34,9 +34,9 @@ class Compared:
     async def digests(self, entity: str, *, after: str, ends: Sequence[str]) -> list[Digest]:
         return list(self.store.digests(entity, after=after, ends=ends))
 
-    async def row_digests(self, entity: str, ranges: Sequence[Range], *, limit: int) -> list[RowDigest]:
-        found = list(self.store.row_digests(entity, ranges, limit=limit))
-        self.told += [row.key for row in found]
+    async def hashes(self, entity: str, ranges: Sequence[Range], *, limit: int) -> dict[str, int]:
+        found: dict[str, int] = self.store.hashes(entity, ranges, limit=limit)
+        self.told += found
         return found
 
     async def row_digests_of(self, entity: str, keys: Collection[str]) -> list[RowDigest]:

@@ -32,10 +32,10 @@ class Comparing:
     def digest(self, entity: str, *, after: str, upto: str, limit: int) -> Digest | None:
         if entity not in self.exchanged():
             return None
-        rows = self.row_digests(entity, [(after, upto)], limit=limit)
-        last = rows[-1].key if rows else ""
+        rows = self.hashes(entity, [(after, upto)], limit=limit)
+        last = max(rows, default="")
         cut = len(rows) >= limit and (not upto or last < upto)
-        return Digest(rows=len(rows), last=last, cut=cut).plus(row.hash for row in rows)
+        return Digest(rows=len(rows), last=last, cut=cut).plus(rows.values())
 
     def parts(self, entity: str, *, after: str, upto: str, rows: int) -> list[Digest]:
         found = list[Digest]()
@@ -53,16 +53,16 @@ class Comparing:
         ]
         return [digest for digest in found if digest is not None]
 
-    def row_digests(self, entity: str, ranges: Sequence[Range], *, limit: int) -> list[RowDigest]:
+    def hashes(self, entity: str, ranges: Sequence[Range], *, limit: int) -> dict[str, int]:
         content = self.server.read()
         known = (
             sorted(row.key for row in content.versions if row.entity == entity) if entity in self.exchanged() else []
         )
-        return [
-            self._row(content, RowKey(entity, key))
+        return {
+            key: self._row(content, RowKey(entity, key)).hash
             for after, upto in ranges
             for key in [key for key in known if after < key and (not upto or key <= upto)][:limit]
-        ]
+        }
 
     def row_digests_of(self, entity: str, keys: Collection[str]) -> list[RowDigest]:
         content = self.server.read()

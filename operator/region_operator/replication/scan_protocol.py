@@ -5,7 +5,8 @@
     POST /v1/scan/release  HoldQuestion -> HoldAnswer, empty
     POST /v1/scan/digest   RangeQuestion -> DigestAnswer: of a range of keys
     POST /v1/scan/digests  DigestsQuestion -> DigestsAnswer: of ranges of it, one after the other
-    POST /v1/scan/rows     RowsQuestion -> RowsAnswer: digests of the rows of ranges, or of rows by key
+    POST /v1/scan/hashes   HashesQuestion -> HashesAnswer: of the rows of ranges, one by one
+    POST /v1/scan/rows     RowsQuestion -> RowsAnswer: digests of rows by key
     POST /v1/scan/standing ScanQuestion -> StandingAnswer: how far the region is, and how far with us
     POST /v1/scan/drifted  DriftedQuestion -> DriftedAnswer: rows of a range that were changed behind the triggers
     POST /v1/scan/mend     MendQuestion -> MendedAnswer: such rows, with what the asker holds of them, are mended
@@ -16,7 +17,7 @@ Answers, headers and refusals as in ``plan_protocol``. Only the region of the lo
 have 64 bits, and not every reader of JSON keeps those.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Annotated, TypeAlias
 
 from pydantic import Field
@@ -73,13 +74,17 @@ class DigestsQuestion(ScanQuestion):
     rows: int = Field(default=LEAF_ROWS, ge=1, le=MAX_ROWS_OF_A_DIGEST)
 
 
-class RowsQuestion(ScanQuestion):
-    """``keys`` of single rows, else ranges, at most ``limit`` rows of each."""
+class HashesQuestion(ScanQuestion):
+    """``ranges`` of keys, at most ``limit`` rows of each."""
 
     entity: Key
-    ranges: list[tuple[Key, Key]] = Field(default_factory=list, max_length=TOLD_ROWS)
-    limit: int = Field(default=LEAF_ROWS, ge=1, le=2 * LEAF_ROWS)
-    keys: list[Key] | None = Field(default=None, max_length=SETTLED_ROWS)
+    ranges: list[tuple[Key, Key]] = Field(max_length=TOLD_ROWS)
+    limit: int = Field(ge=1, le=2 * LEAF_ROWS)
+
+
+class RowsQuestion(ScanQuestion):
+    entity: Key
+    keys: list[Key] = Field(max_length=SETTLED_ROWS)
 
 
 class TakeQuestion(ScanQuestion):
@@ -182,6 +187,17 @@ class DigestsAnswer(LineAnswer):
 
     def found(self) -> list[Digest]:
         return [digest for one in self.digests if (digest := one.digest()) is not None]
+
+
+class HashesAnswer(LineAnswer):
+    hashes: dict[Key, Hash] = Field(default_factory=dict)
+
+    @classmethod
+    def of(cls, found: Mapping[str, int]) -> "HashesAnswer":
+        return cls(hashes={key: f"{number:x}" for key, number in found.items()})
+
+    def found(self) -> dict[str, int]:
+        return {key: int(text, 16) for key, text in self.hashes.items()}
 
 
 class RowsAnswer(LineAnswer):

@@ -37,6 +37,8 @@ from region_operator.replication.scan_protocol import (
     DigestsQuestion,
     DriftedAnswer,
     DriftedQuestion,
+    HashesAnswer,
+    HashesQuestion,
     HoldAnswer,
     HoldQuestion,
     MendedAnswer,
@@ -159,9 +161,9 @@ class PeerClient:
         question = DigestsQuestion(**self._about(entity), after=after, ends=list(ends))
         return (await self._asked_for("scan/digests", question, DigestsAnswer)).found()
 
-    async def row_digests(self, entity: str, ranges: Sequence[Range], *, limit: int) -> list[RowDigest]:
-        question = RowDigestsQuestion(**self._about(entity), ranges=list(ranges), limit=limit)
-        return (await self._asked_for("scan/rows", question, RowsAnswer)).digests()
+    async def hashes(self, entity: str, ranges: Sequence[Range], *, limit: int) -> dict[str, int]:
+        question = HashesQuestion(**self._about(entity), ranges=list(ranges), limit=limit)
+        return (await self._asked_for("scan/hashes", question, HashesAnswer)).found()
 
     async def row_digests_of(self, entity: str, keys: Collection[str]) -> list[RowDigest]:
         question = RowDigestsQuestion(**self._about(entity), keys=sorted(keys))

@@ -15,6 +15,8 @@ from region_operator.replication.scan_protocol import (
     DigestsQuestion,
     DriftedAnswer,
     DriftedQuestion,
+    HashesAnswer,
+    HashesQuestion,
     MendedAnswer,
     MendQuestion,
     NameQuestion,
@@ -53,8 +55,8 @@ class ComparedHere:
     async def digests(self, entity: str, *, after: str, ends: Sequence[str]) -> list[Digest]:
         return await self._region.read(lambda store: store.digests(entity, after=after, ends=ends))
 
-    async def row_digests(self, entity: str, ranges: Sequence[Range], *, limit: int) -> list[RowDigest]:
-        return await self._region.read(lambda store: store.row_digests(entity, ranges, limit=limit))
+    async def hashes(self, entity: str, ranges: Sequence[Range], *, limit: int) -> dict[str, int]:
+        return await self._region.read(lambda store: store.hashes(entity, ranges, limit=limit))
 
     async def row_digests_of(self, entity: str, keys: Collection[str]) -> list[RowDigest]:
         return await self._region.read(lambda store: store.row_digests_of(entity, keys))
@@ -104,10 +106,12 @@ async def _digests(here: Side, asked: DigestsQuestion) -> Wire:
     return DigestsAnswer.of(await here.parts(asked.entity, after=asked.after, upto=asked.upto, rows=asked.rows))
 
 
+async def _hashes(here: Side, asked: HashesQuestion) -> Wire:
+    return HashesAnswer.of(await here.hashes(asked.entity, asked.ranges, limit=asked.limit))
+
+
 async def _rows(here: Side, asked: RowsQuestion) -> Wire:
-    if asked.keys is not None:
-        return RowsAnswer.of(await here.row_digests_of(asked.entity, asked.keys))
-    return RowsAnswer.of(await here.row_digests(asked.entity, asked.ranges, limit=asked.limit))
+    return RowsAnswer.of(await here.row_digests_of(asked.entity, asked.keys))
 
 
 async def _standing(here: Side, _: ScanQuestion) -> Wire:
@@ -137,6 +141,7 @@ Answering: TypeAlias = Callable[[Side, Any], Awaitable[Wire]]
 ANSWERS: Final[Mapping[str, tuple[type[ScanQuestion], Answering]]] = {
     "/v1/scan/digest": (RangeQuestion, _digest),
     "/v1/scan/digests": (DigestsQuestion, _digests),
+    "/v1/scan/hashes": (HashesQuestion, _hashes),
     "/v1/scan/rows": (RowsQuestion, _rows),
     "/v1/scan/standing": (ScanQuestion, _standing),
     "/v1/scan/drifted": (DriftedQuestion, _drifted),

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from region_operator.replication.scans.digests import Digest, RowDigest
+from region_operator.replication.scans.digests import Digest
 from region_operator.replication.scans.found import Seen
 from region_operator.replication.scans.sides import Range, Side
 
@@ -93,20 +93,13 @@ class Narrowing:
     async def _told(self, ranges: Sequence[Range], seen: Seen) -> list[str]:
         # Rows may have come since the digest was taken; those beyond the double are left to another scan.
         limit = 2 * LEAF_ROWS
-        ours, theirs = (
-            {row.key: row for row in rows}
-            for rows in await asyncio.gather(
-                self._here.row_digests(self._entity, ranges, limit=limit),
-                self._peer.row_digests(self._entity, ranges, limit=limit),
-            )
+        ours, theirs = await asyncio.gather(
+            self._here.hashes(self._entity, ranges, limit=limit), self._peer.hashes(self._entity, ranges, limit=limit)
         )
-        found = []
-        for key in sorted(ours.keys() | theirs.keys()):
-            if are_equal(ours.get(key), theirs.get(key)):
-                seen.same(1, ours[key].hash)
-            else:
-                found.append(key)
-        return found
+        differing = {key for key, _ in ours.items() ^ theirs.items()}
+        same = [number for key, number in ours.items() if key not in differing]
+        seen.same(len(same), sum(same))
+        return sorted(differing)
 
 
 def _together(leaves: Sequence[Met]) -> Iterator[list[Met]]:
@@ -120,7 +113,3 @@ def _together(leaves: Sequence[Met]) -> Iterator[list[Met]]:
         rows += leaf.rows
     if some:
         yield some
-
-
-def are_equal(ours: RowDigest | None, theirs: RowDigest | None) -> bool:
-    return ours is not None and theirs is not None and ours.hash == theirs.hash

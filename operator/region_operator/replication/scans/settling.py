@@ -12,7 +12,6 @@ from region_operator.errors import Unavailable
 from region_operator.replication.feed import RowKey
 from region_operator.replication.scans.digests import RowDigest
 from region_operator.replication.scans.found import Found, Seen
-from region_operator.replication.scans.narrowing import are_equal
 from region_operator.replication.scans.sides import Side
 
 SETTLED_ROWS: Final = 1000
@@ -70,7 +69,7 @@ class Settling:
             real, moving = [], []
             for key in suspects:
                 mine, others = ours.get(key), theirs.get(key)
-                if are_equal(mine, others):
+                if _are_equal(mine, others):
                     seen.same(1, mine.hash if mine is not None else 0)
                 elif _is_aside(mine) or _is_aside(others):
                     pass  # one of the two has a reason, and shows it where parked rows are shown
@@ -98,7 +97,7 @@ class Settling:
         still = []
         for key in keys:
             mine, others = ours.get(key), theirs.get(key)
-            if are_equal(mine, others):
+            if _are_equal(mine, others):
                 seen.same(1, mine.hash if mine is not None else 0)
             else:
                 seen.one(mine, others)
@@ -120,6 +119,10 @@ async def _carry(source: Side, target: Side, names: Sequence[RowKey]) -> None:
         asked.update(wanted)
         rows = await source.rows(wanted)
         missing += await target.take(rows) if rows.rows else ()
+
+
+def _are_equal(ours: RowDigest | None, theirs: RowDigest | None) -> bool:
+    return ours is not None and theirs is not None and ours.hash == theirs.hash
 
 
 def _is_aside(row: RowDigest | None) -> bool:

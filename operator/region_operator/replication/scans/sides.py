@@ -32,8 +32,8 @@ class Side(contents.Region, Protocol):
     async def digests(self, entity: str, *, after: str, ends: Sequence[str]) -> list[Digest]:
         """Of ranges, one after the other, that end with these keys."""
 
-    async def row_digests(self, entity: str, ranges: Sequence[Range], *, limit: int) -> list[RowDigest]:
-        """Rows one by one, at most ``limit`` of each range."""
+    async def hashes(self, entity: str, ranges: Sequence[Range], *, limit: int) -> dict[str, int]:
+        """Of rows one by one, at most ``limit`` of each range."""
 
     async def row_digests_of(self, entity: str, keys: Collection[str]) -> list[RowDigest]: ...
 

@@ -67,16 +67,14 @@ class Comparing:
         with self._readers.snapshot() as session:
             return list(digests.ranges(session, self._layout, entity, after=after, ends=ends))
 
-    def row_digests(self, entity: str, ranges: Sequence[Range], *, limit: int) -> list[RowDigest]:
-        """Rows one by one, at most ``limit`` of each range."""
-        if not self._layout.exchanges(entity):
-            return []
-        with self._readers.snapshot() as session:
-            return [
-                row
-                for after, upto in ranges
-                for row in digests.rows(session, self._layout, entity, after=after, upto=upto, limit=limit)
-            ]
+    def hashes(self, entity: str, ranges: Sequence[Range], *, limit: int) -> dict[str, int]:
+        """Of rows one by one, at most ``limit`` of each range."""
+        found = dict[str, int]()
+        if self._layout.exchanges(entity):
+            with self._readers.snapshot() as session:
+                for after, upto in ranges:
+                    found |= digests.hashes(session, self._layout, entity, after=after, upto=upto, limit=limit)
+        return found
 
     def row_digests_of(self, entity: str, keys: Collection[str]) -> list[RowDigest]:
         """Rows by key, those that wait unmerged too; others that are not known are left out."""

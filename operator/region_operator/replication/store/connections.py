@@ -30,7 +30,8 @@ CAPTURE_SWITCH: Final = "@region_sync_apply"
 _SESSION: Final = (
     # STRICT: a value that does not fit is an error that parks a row, never a silently different value under its dot.
     "SET SESSION sql_mode = 'STRICT_ALL_TABLES,ERROR_FOR_DIVISION_BY_ZERO,NO_ENGINE_SUBSTITUTION',"
-    " time_zone = '+00:00', innodb_lock_wait_timeout = 1, lock_wait_timeout = 5"
+    " time_zone = '+00:00', innodb_lock_wait_timeout = 1, lock_wait_timeout = 5,"
+    " group_concat_max_len = 16777216"
 )
 _AS_TEXT: Final = (
     FIELD_TYPE.DATETIME,

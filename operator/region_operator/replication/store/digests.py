@@ -4,6 +4,7 @@ Rows whose values are in the business row are kept as exactly the text that is h
 itself, whenever it writes one. The others (in conflict, deleted, waiting) are few and are hashed here.
 """
 
+import json
 from collections.abc import Collection, Iterator, Sequence
 from typing import Any, Final
 
@@ -58,11 +59,26 @@ def ranges(session: Session, layout: Layout, entity: str, *, after: str, ends: S
         yield digest(session, layout, entity, after=start, upto=end, limit=ALL)
 
 
-def rows(session: Session, layout: Layout, entity: str, *, after: str, upto: str, limit: int) -> list[RowDigest]:
-    """The rows of a range, one by one."""
+def hashes(session: Session, layout: Layout, entity: str, *, after: str, upto: str, limit: int) -> dict[str, int]:
+    """Of the rows of a range, one by one: as one text, which takes a tenth of the time that so many rows would."""
     where, values = _range(after, upto)
-    condition = f"v.entity = %s AND {where} AND v.lsn IS NOT NULL ORDER BY v.entity_key LIMIT %s"
-    return _rows(session, layout, entity, condition, entity, *values, limit)
+    row = session.one(
+        "SELECT JSON_OBJECTAGG(entity_key, h), JSON_ARRAYAGG(IF(complete, entity_key, NULL)) "
+        f"FROM (SELECT v.entity_key, v.complete, {_HASH} AS h FROM {layout.own('row_version')} v "
+        f"WHERE v.entity = %s AND {where} AND v.lsn IS NOT NULL ORDER BY v.entity_key LIMIT %s) found",
+        (entity, *values, limit),
+    )
+    assert row is not None
+    found: dict[str, int] = json.loads(row[0]) if row[0] else {}
+    complete = [key for key in json.loads(row[1] or "[]") if key is not None]
+    for piece in chunks(complete):
+        for key, text in session.select(
+            f"SELECT entity_key, state FROM {layout.own('row_version')} "
+            f"WHERE entity = %s AND entity_key IN ({marks(piece)})",
+            (entity, *piece),
+        ):
+            found[str(key)] = hash_of(codec.decode(text))
+    return found
 
 
 def rows_of(session: Session, layout: Layout, entity: str, keys: Collection[str]) -> list[RowDigest]:
