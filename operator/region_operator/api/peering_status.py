@@ -17,7 +17,7 @@ VerifyKind = Literal["Versions", "Content"]
 class JoinStatus(Manifest):
     """How far the two regions have joined, or parted."""
 
-    stage: JoinStage = Field(description="Present stage.")
+    stage: JoinStage = Field(description="Present stage; while the links tell nothing, the last one.")
     started_at: Timestamp | None = Field(default=None, description="When the join began.")
     completed_at: Timestamp | None = Field(default=None, description="When the join was complete.")
     for_uid: ShortText = Field(

@@ -22,6 +22,7 @@ from region_operator.controller.status.scans import is_proof_missing, judge_scan
 from region_operator.controller.status.wiring import Wiring, wiring
 
 _SHORT: Final = 256  # what the kind lets a text of the user's be
+_JOINING: Final = ("Accepted", "Wired", "Copying", "CatchingUp", "Verifying")
 
 
 def peering_status(
@@ -187,9 +188,15 @@ def _join(
         completed = timestamp(now)
     if completed:
         return JoinStatus(stage="InSync", started_at=started, completed_at=completed, for_uid=peering.uid)
-    at_rest = "Verifying" if unproven else "Wired" if wired.status == "True" else "Accepted"
-    stage = next((name for name in ("Copying", "CatchingUp") if name in states), at_rest)
+    stage = next((name for name in ("Copying", "CatchingUp") if name in states), "Verifying" if unproven else "")
+    stage = stage or _reached(known, "Wired" if wired.status == "True" else "Accepted")
     return JoinStatus.model_validate({"stage": stage, "startedAt": started, "forUID": peering.uid})
+
+
+def _reached(known: JoinStatus | None, at_rest: str) -> str:
+    """The stage while the links tell nothing of it: an agent that starts anew, or a cut, undoes nothing."""
+    before = known.stage if known is not None and known.stage in _JOINING else _JOINING[0]
+    return max(before, at_rest, key=_JOINING.index)
 
 
 def _worst_lag_ms(directions: Sequence[Direction]) -> int | None:

@@ -318,3 +318,20 @@ def test_in_any_state_it_says_what_users_were_told_of_and_gitops_tools_read_it_r
             assert held["JoinCompleted"]
             assert health in ("Healthy", "Suspended")
         assert (verdict == "Failed") == (held["Stalled"] and not facts.deleting) == (health == "Degraded")
+
+
+@pytest.mark.parametrize("reached", ["Copying", "CatchingUp"])
+def test_a_join_does_not_go_back_to_its_beginning_while_an_agent_starts_anew_or_a_way_is_cut(reached):
+    watch = Watch()
+    watch.look(both(link(2, state="Connecting"), link(1, state="Connecting")))
+    assert watch.status.join.stage == "Wired"
+    watch.look(both(link(2, state=reached), link(1, state=reached)))
+    for nothing_is_told in (
+        both(link(2, state="Connecting"), link(1, state="Connecting")),
+        both(broken(2, 40.0), broken(1, 40.0)),
+        aged(both(link(2, state="Connecting"), link(1)), 600.0, silent=True),
+    ):
+        watch.look(nothing_is_told)
+        assert watch.status.join.stage == reached
+    watch.look(both(link(2), link(1)))
+    assert watch.status.join.stage == "InSync"
