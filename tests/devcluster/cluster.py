@@ -75,6 +75,10 @@ class Cluster:
         """Run one of this machine's programs in the network of the node."""
         return run(*self._entering("--net"), *command, input=stdin)
 
+    def kill(self, container: str) -> None:
+        """SIGKILL to a container, by the id that its Pod's status tells; the kubelet starts another."""
+        run(*self._entering("--mount"), "ctr", "--namespace", "k8s.io", "tasks", "kill", "-s", "SIGKILL", container)
+
     def spawn(self, *command: str, **options: Any) -> "subprocess.Popen[str]":
         """Start one of this machine's programs in the network of the node."""
         return subprocess.Popen([*self._entering("--net"), *command], **options)

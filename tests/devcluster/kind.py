@@ -79,6 +79,9 @@ class KindCluster:
     def in_node(self, *command: str, stdin: str = "") -> str:
         return run("docker", "exec", "--interactive", self._node, *command, input=stdin)
 
+    def kill(self, container: str) -> None:
+        self.in_node("ctr", "--namespace", "k8s.io", "tasks", "kill", "-s", "SIGKILL", container)
+
     def other(self, name: str) -> "KindCluster":
         return KindCluster(name)
 

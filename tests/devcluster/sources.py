@@ -27,6 +27,11 @@ class GivenCluster:
     def in_node(self, *command: str, stdin: str = "") -> str:
         raise Unavailable("links are cut inside nodes, and a cluster given by KUBECONFIG gives no access to them")
 
+    def kill(self, container: str) -> None:
+        raise Unavailable(
+            "containers are killed inside nodes, and a cluster given by KUBECONFIG gives no access to them"
+        )
+
     def other(self, name: str) -> "GivenCluster":
         raise Unavailable(f"no cluster {name} beside one that is given by KUBECONFIG")
 

@@ -8,6 +8,7 @@ anew under a throttle, while ``LinkFacts`` remembers how it stands.
 """
 
 import asyncio
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Protocol
@@ -30,6 +31,8 @@ MAX_FETCH_ROUNDS = 64  # how long a chain of missing parents is followed at once
 ROWS_PER_FETCH = 200  # as many as a store answers at once
 LEAVE_LOOK_S = 0.1
 MOST_PAGES_WITHOUT = 32  # between two tries to go by the bulk
+UNLIMITED = sys.maxsize
+BULK_BYTES_PER_S = 4 * 1024 * 1024  # of a link that goes by the bulk: those pages are large whatever is asked
 
 
 class Peer(Protocol):
@@ -65,6 +68,11 @@ class LinkConfiguration:
     source: int
     limits: LinkLimits
     leave_at: Cursor | None = None
+
+    @property
+    def bytes_per_s(self) -> int:
+        """What the link may carry, and at once: pages of more than a second of it would come in bursts."""
+        return self.limits.max_kilobytes_per_second * 1024 or UNLIMITED
 
 
 class _Bulk:
@@ -129,6 +137,7 @@ class Link:
 
     async def _pull_for_ever(self) -> None:
         source = self._configuration.source
+        limits, bytes_per_s = self._configuration.limits, self._configuration.bytes_per_s
         cursor, known_history, seen = await self._here.position(source)
         self._copying = cursor == START
         wait = False  # the first answer tells at once how far the peer is
@@ -139,10 +148,10 @@ class Link:
                 peer_history=await self._here.history(),
                 known_history=known_history,
                 seen=seen,
-                max_rows=self._configuration.limits.batch_rows,
-                max_bytes=self._configuration.limits.batch_kilobytes * 1024,
+                max_rows=limits.batch_rows,
+                max_bytes=min(limits.batch_kilobytes * 1024, bytes_per_s),
                 fold_first=self._configuration.leave_at is not None and self._drain_to is None,
-                bulk=self._bulk.is_worth_it(copying=self._copying),
+                bulk=self._bulk.is_worth_it(copying=self._copying and bytes_per_s >= BULK_BYTES_PER_S),
             )
             page = await self._peer.feed(request, applied=cursor, wait=wait, facts=self._facts)
             self._check(page)
@@ -212,10 +221,10 @@ class Link:
         """Hold the rate that is set; a leaving link, which does not wait for news, does not spin either."""
         if self._configuration.leave_at is not None and page.pending == 0:
             await asyncio.sleep(LEAVE_LOOK_S)
-        limit = self._configuration.limits.max_kilobytes_per_second
-        self._facts.throttled = bool(limit and page.count and page.pending)
-        if limit and page.count:
-            await asyncio.sleep(page.size / (limit * 1024))
+        is_bounded = bool(page.count and self._configuration.limits.max_kilobytes_per_second)
+        self._facts.throttled = is_bounded and page.pending > 0
+        if is_bounded:
+            await asyncio.sleep(page.size / self._configuration.bytes_per_s)
 
     def _enter(self, state: str) -> None:
         if self._facts.enter(state):  # type: ignore[arg-type]

@@ -172,6 +172,20 @@ async def test_while_more_is_there_and_a_limit_is_what_it_waits_for_it_is_thrott
         assert throttled[-1] is False, "all was taken"
 
 
+@pytest.mark.parametrize(
+    ("kilobytes_per_s", "asked"), [(1, (1024, False)), (100_000, (1024 * 1024, True)), (0, (1024 * 1024, True))]
+)
+async def test_a_link_whose_rate_is_bounded_asks_for_no_more_at_once_than_it_may_carry_in_a_second(
+    kilobytes_per_s: int, asked: tuple[int, bool]
+) -> None:
+    scene = Scene()
+    scene.configuration = LinkConfiguration(source=2, limits=LinkLimits(max_kilobytes_per_second=kilobytes_per_s))
+    scene.write("a")
+    await scene.run_until_idle()
+    first = scene.peer.asked[0]
+    assert (first.max_bytes, first.bulk) == asked
+
+
 async def test_it_resumes_where_it_stood() -> None:
     scene = Scene()
     scene.write("a")
