@@ -213,4 +213,5 @@ def _essence_of(link: LinkStatus) -> tuple[object, ...]:
         link.peer_rules_hash,
         link.bad_age_ms is None,
         link.plan,
+        link.unwiring,
     )

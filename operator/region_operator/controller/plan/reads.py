@@ -103,7 +103,7 @@ def _references(region: Region) -> tuple[Read, ...]:
     elif tls := spec.managed_management_server.tls_secret_ref:
         wanted.append(Read(tls.name, ("ca.crt", "tls.crt", "tls.key")))
     if agent := spec.external_agent:
-        wanted.append(Read(agent.tls_secret_ref.name))
+        wanted.append(Read(agent.tls_secret_ref.name, ("ca.crt", "tls.crt", "tls.key")))
     return _merged(wanted)
 
 

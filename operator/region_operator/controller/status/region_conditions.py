@@ -1,8 +1,5 @@
 """Conditions of a Region about its place and its standing: claim, references, placement, certificates, history."""
 
-from collections.abc import Mapping
-from typing import Final
-
 from region_operator import naming
 from region_operator.api.conditions import Finding
 from region_operator.controller.facts import CertificateFacts, Invalid, PolicyFacts, SecretFacts, Unknown
@@ -13,8 +10,6 @@ from region_operator.controller.plan.gates import placement_gate
 from region_operator.controller.plan.steps import Wait
 from region_operator.controller.plan.trust import leaf_of
 from region_operator.controller.status.region_scene import Scene, finding, waiting
-
-_CLIENT_KEYS: Final = ("ca.crt", "tls.crt", "tls.key")
 
 
 def claimed(scene: Scene) -> Finding:
@@ -54,16 +49,22 @@ def _secrets(scene: Scene) -> Finding | None:
     found = copies(scene.region, scene.facts)
     if isinstance(found, Wait):
         return waiting(found)
-    return _out_of_date(scene, found.management_tls) or _client_of_agent(scene)
+    served = found.management_tls
+    ended = _ended(scene, MANAGEMENT_TLS, served["tls.crt"]) if served is not None else None
+    return ended or _client_of_agent(scene)
 
 
-def _out_of_date(scene: Scene, pair: Mapping[str, bytes] | None) -> Finding | None:
-    """A certificate that has ended is served as any other, and refused by every client."""
-    leaf = x509.describe(pair["tls.crt"]) if pair is not None else None
+def _ended(scene: Scene, field: str, certificate: bytes) -> Finding | None:
+    """A certificate that has ended is presented as any other, and refused by the other side."""
+    leaf = x509.describe(certificate)
     if not isinstance(leaf, CertificateFacts) or leaf.not_after > scene.facts.now:
         return None
-    message = f"{MANAGEMENT_TLS}: the certificate ended {leaf.not_after}; renew it"
-    return finding("ReferencesResolved", "False", "CertificateExpired", message)
+    return finding(
+        "ReferencesResolved",
+        "False",
+        "CertificateExpired",
+        f"{field}: the certificate ended {leaf.not_after}; renew it",
+    )
 
 
 def _client_of_agent(scene: Scene) -> Finding | None:
@@ -71,15 +72,18 @@ def _client_of_agent(scene: Scene) -> Finding | None:
     if external is None:
         return None
     name, field = external.tls_secret_ref.name, "spec.agent.external.tlsSecretRef"
-    found = values_of(scene.facts, name, (), field=field)
+    found = values_of(scene.facts, name, ("ca.crt", "tls.crt", "tls.key"), field=field)
     if isinstance(found, Wait):
         return waiting(found)
-    secret = scene.facts.references[name]
-    lacks = [key for key in _CLIENT_KEYS if isinstance(secret, SecretFacts) and key not in secret.digests]
-    if lacks:
-        message = f"{field}: Secret {name} has no {', '.join(lacks)}; add it"
-        return finding("ReferencesResolved", "False", "SecretKeyMissing", message)
-    return None
+    authority = x509.describe(found["ca.crt"])
+    why = x509.why_no_pair(found["tls.crt"], found["tls.key"])
+    if isinstance(authority, Invalid):
+        why = f"ca.crt: {authority.message}"
+    if why:
+        return finding(
+            "ReferencesResolved", "False", "CertificateUnusable", f"{field}: Secret {name}: {why}; correct it"
+        )
+    return _ended(scene, field, found["tls.crt"])
 
 
 def _policy(scene: Scene) -> Finding | None:

@@ -31,7 +31,7 @@ REFERENCES = {
     "database-ca": {"ca.crt": b"-----CA-----"},
     "web-tls": {"tls.crt": WEB.certificate, "tls.key": WEB.key},
     "api": {"apiKey": b"key", "secretKey": b"secret"},
-    "agent-client": {"ca.crt": b"1", "tls.crt": b"2", "tls.key": b"3"},
+    "agent-client": {"ca.crt": WEB.certificate, "tls.crt": WEB.certificate, "tls.key": WEB.key},
 }
 Key = tuple[steps.Where, str, str]
 

@@ -37,6 +37,7 @@ def test_a_region_that_came_up_is_ready_and_says_nothing_else(name):
     assert life.verdict("Reconciling") == ("False", "Idle")
 
 
+OTHER = certificates.make_authority("other", key=certificates.new_key(), serial=9, now=NOW)
 NEGATIVE = {"Reconciling", "Stalled", "Paused", "DeletionBlocked"}
 
 
@@ -459,10 +460,7 @@ def test_a_client_secret_without_a_key_is_named():
 @pytest.mark.parametrize(
     ("values", "told"),
     [
-        (
-            {"tls.key": certificates.make_authority("x", key=certificates.new_key(), serial=9, now=NOW).key},
-            "is not the key",
-        ),
+        ({"tls.key": OTHER.key}, "is not the key"),
         ({"tls.key": b"no key"}, "no private key"),
         ({"tls.crt": b"no certificate"}, "no certificate can be read"),
     ],
@@ -478,8 +476,27 @@ def test_a_certificate_that_no_server_can_serve_with_is_told_and_the_servers_kee
     assert life.world.data("placement", naming.management_tls("full")) == before
 
 
-def test_a_certificate_of_the_management_servers_that_has_ended_is_told():
-    life = Life.ready("full")
+@pytest.mark.parametrize(
+    ("values", "told"),
+    [
+        ({"tls.crt": OTHER.certificate}, "tls.key is not the key"),
+        ({"tls.key": b"no key"}, "no private key"),
+        ({"ca.crt": b"no authority"}, "ca.crt: no certificate can be read"),
+    ],
+)
+def test_a_certificate_by_which_no_agent_can_be_reached_is_told(values, told):
+    life = Life.ready("all-external")
+    life.world.references["agent-client"] |= values
+    life.run()
+    assert life.verdict("ReferencesResolved") == ("False", "CertificateUnusable")
+    assert (
+        f"spec.agent.external.tlsSecretRef: Secret agent-client: {told}" in life.condition("ReferencesResolved").message
+    )
+
+
+@pytest.mark.parametrize("name", ["full", "all-external"])
+def test_a_certificate_that_has_ended_is_told(name):
+    life = Life.ready(name)
     life.world.now = NOW + timedelta(days=4000)
     life.run(act=False)
     assert life.verdict("ReferencesResolved") == ("False", "CertificateExpired")
