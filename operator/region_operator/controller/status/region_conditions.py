@@ -59,12 +59,8 @@ def _ended(scene: Scene, field: str, certificate: bytes) -> Finding | None:
     leaf = x509.describe(certificate)
     if not isinstance(leaf, CertificateFacts) or leaf.not_after > scene.facts.now:
         return None
-    return finding(
-        "ReferencesResolved",
-        "False",
-        "CertificateExpired",
-        f"{field}: the certificate ended {leaf.not_after}; renew it",
-    )
+    message = f"{field}: the certificate ended {leaf.not_after}; renew it"
+    return finding("ReferencesResolved", "False", "CertificateExpired", message)
 
 
 def _client_of_agent(scene: Scene) -> Finding | None:
@@ -80,9 +76,8 @@ def _client_of_agent(scene: Scene) -> Finding | None:
     if isinstance(authority, Invalid):
         why = f"ca.crt: {authority.message}"
     if why:
-        return finding(
-            "ReferencesResolved", "False", "CertificateUnusable", f"{field}: Secret {name}: {why}; correct it"
-        )
+        message = f"{field}: Secret {name}: {why}; correct it"
+        return finding("ReferencesResolved", "False", "CertificateUnusable", message)
     return _ended(scene, field, found["tls.crt"])
 
 

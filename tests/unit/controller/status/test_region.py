@@ -489,9 +489,8 @@ def test_a_certificate_by_which_no_agent_can_be_reached_is_told(values, told):
     life.world.references["agent-client"] |= values
     life.run()
     assert life.verdict("ReferencesResolved") == ("False", "CertificateUnusable")
-    assert (
-        f"spec.agent.external.tlsSecretRef: Secret agent-client: {told}" in life.condition("ReferencesResolved").message
-    )
+    message = life.condition("ReferencesResolved").message
+    assert f"spec.agent.external.tlsSecretRef: Secret agent-client: {told}" in message
 
 
 @pytest.mark.parametrize("name", ["full", "all-external"])
