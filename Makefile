@@ -16,8 +16,9 @@ help:  ## this list
 demo: prepare  ## two regions from three manifests, partition and healing included (KEEP=1 leaves it running)
 	@KEEP=$(KEEP) $(BIN)/python -m demo
 
+# All tests run in two processes: those in clusters, which mostly wait, in one, and the others beside them.
 test: prepare  ## all tests; ARGS="-k name" for some
-	@$(BIN)/pytest $(ARGS)
+	@$(BIN)/pytest $(or $(ARGS),--numprocesses=2)
 
 soak: $(STAMP)  ## random histories of simulated fleets until one fails; MINUTES=5 ends it, SEED=4711 repeats one
 	@$(BIN)/python -m simulation $(if $(SEED),--seed $(SEED)) $(if $(MINUTES),--minutes $(MINUTES))

@@ -16,7 +16,7 @@ CHILD_KINDS = "deployments,statefulsets,jobs,pods,services,configmaps,secrets,pv
 T = TypeVar("T")
 
 
-def until(what: str, look: Callable[[], T | None], *, within_s: float = 60.0) -> T:
+def until(what: str, look: Callable[[], T | None], *, within_s: float = 240.0) -> T:
     """The first true value of ``look``; what is not there yet is looked for again."""
     end = time.monotonic() + within_s
     while True:
@@ -85,7 +85,7 @@ class Fleet:
     def message(self, name: str, type_: str, *, kind: str = "region") -> str:
         return str(self.kubectl.conditions(kind, name)[type_]["message"])
 
-    def until_told(self, name: str, type_: str, *verdict: str, within_s: float = 90.0, kind: str = "region") -> None:
+    def until_told(self, name: str, type_: str, *verdict: str, within_s: float = 240.0, kind: str = "region") -> None:
         """Wait for a condition's status and, if given, its reason."""
 
         def look() -> Any:
@@ -101,7 +101,7 @@ class Fleet:
                 pytest.fail(last())
             time.sleep(0.2)
 
-    def until_ready(self, *names: str, within_s: float = 120.0) -> None:
+    def until_ready(self, *names: str, within_s: float = 240.0) -> None:
         for name in names:
             self.until_told(name, "Ready", "True", within_s=within_s)
 
@@ -122,5 +122,6 @@ class Fleet:
         found = json.loads((cluster or self.cluster).kubectl(*command))["items"]
         return {f"{item['kind']}/{item['metadata']['name']}" for item in found}
 
-    def delete_region(self, name: str, *, within_s: float = 90.0) -> None:
-        self("delete", "region", name, "--ignore-not-found", f"--timeout={within_s:g}s")
+    def delete_regions(self, *names: str) -> None:
+        """All at once, and wait for each."""
+        self("delete", "region", *names, "--ignore-not-found", "--timeout=240s")

@@ -171,7 +171,7 @@ class Operator:
             "--take-ownership",  # of definitions that a test before applied by itself
             "--force-conflicts",
         )
-        self._helm(*release, "--values", "-", "--wait", "--timeout", "90s", stdin=json.dumps(values))
+        self._helm(*release, "--values", "-", "--wait", "--timeout", "240s", stdin=json.dumps(values))
 
     def uninstall(self):
         self._helm("uninstall", "region-operator", "--namespace", self.namespace, "--wait")
@@ -209,7 +209,7 @@ def module_fleet(cluster, operator):
         operator.allow(namespace)
         yield namespace
         kinds = ("regionpeerings,regions", "--all", "-n", namespace)
-        cluster.kubectl("delete", *kinds, "--timeout=90s")  # while there is an operator to take them down
+        cluster.kubectl("delete", *kinds, "--timeout=240s")  # while there is an operator to take them down
         operator.forget(namespace)
 
 

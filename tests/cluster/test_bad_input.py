@@ -9,8 +9,6 @@ from devcluster.toolchain import Unavailable
 from fleets import Fleet, peering, region
 from region_operator import naming
 
-pytestmark = pytest.mark.timeout(600)  # the first test waits for images and a fleet
-
 HOSTILE = "x'`\"\\; DROP DATABASE cloud; --"
 KINDS = "regions.region-operator.io,regionpeerings.region-operator.io,syncpolicies.region-operator.io"
 HEALTHY = "healthy"
@@ -22,9 +20,9 @@ def fleet(cluster, module_fleet):
     """A fleet with one Region that is all right."""
     fleet = Fleet(cluster, module_fleet)
     fleet.apply(region(HEALTHY, 1, networkPolicies="None"))
-    fleet.until_ready(HEALTHY, within_s=240)
+    fleet.until_ready(HEALTHY)
     yield fleet
-    fleet("delete", KINDS, "--all", "--timeout=120s")
+    fleet("delete", KINDS, "--all", "--timeout=240s")
 
 
 @pytest.fixture(autouse=True)
@@ -44,7 +42,7 @@ def made(fleet):
         fleet.apply(*manifests)
 
     yield made
-    fleet("delete", *names, "--timeout=90s")
+    fleet("delete", *names, "--timeout=240s")
 
 
 def secret(name, **data):
@@ -149,7 +147,7 @@ def test_of_two_new_regions_with_one_id_one_is_provisioned_and_the_other_left_al
     fleet.until_told("second", "Claimed", "False", "RegionIdClash")
     fleet.until_told("first", "Claimed", "True")
     assert fleet.children("second") == set()
-    fleet.delete_region("first")
+    fleet.delete_regions("first")
     fleet.until_told("second", "Claimed", "True")
     fleet.apply(on_external_database("first", 6))
     fleet.until_told("first", "Claimed", "False", "RegionIdClash")

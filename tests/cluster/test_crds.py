@@ -33,7 +33,7 @@ def kubectl(cluster):
     status, _, problem = run("apply", "--server-side", "--force-conflicts", "-f", ROOT / "crds")
     assert status == 0, problem
     names = [f"crd/{kind.plural}.region-operator.io" for kind in crds.KINDS]
-    status, _, problem = run("wait", "--for=condition=Established", *names, "--timeout=30s")
+    status, _, problem = run("wait", "--for=condition=Established", *names, "--timeout=240s")
     assert status == 0, problem
     run("create", "namespace", namespace)
     yield lambda *arguments, stdin="": run(*arguments, stdin=stdin, namespace=namespace)

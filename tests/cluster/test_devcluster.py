@@ -56,7 +56,7 @@ def manifests(name, image):
 
 def deploy(cluster, namespace, name, image):
     cluster.kubectl("apply", "-n", namespace, "-f", "-", stdin=manifests(name, image))
-    cluster.kubectl("rollout", "status", "-n", namespace, f"deployment/{name}", "--timeout=120s")
+    cluster.kubectl("rollout", "status", "-n", namespace, f"deployment/{name}", "--timeout=240s")
 
 
 def node_port(cluster, namespace, name):
@@ -128,7 +128,7 @@ def test_a_cut_in_one_direction_drops_only_packets_of_that_direction(cluster, pa
 def test_a_cut_holds_for_pods_that_are_started_anew(cluster, pair, links, wait_for):
     links.cut(f"{pair}/app=left", f"{pair}/app=right")
     cluster.kubectl("rollout", "restart", "-n", pair, "deployment/right")
-    cluster.kubectl("rollout", "status", "-n", pair, "deployment/right", "--timeout=120s")
+    cluster.kubectl("rollout", "status", "-n", pair, "deployment/right", "--timeout=240s")
     wait_for(lambda: ask(cluster, pair, "left", "http://right") == "TimeoutError", 15)
 
 
@@ -170,7 +170,7 @@ def test_the_image_runs_without_root_on_a_read_only_file_system(cluster, namespa
         f"--overrides={json.dumps(overrides)}",
     )
     cluster.kubectl(*start)
-    cluster.kubectl("wait", "-n", namespace, "pod/help", "--for=jsonpath={.status.phase}=Succeeded", "--timeout=30s")
+    cluster.kubectl("wait", "-n", namespace, "pod/help", "--for=jsonpath={.status.phase}=Succeeded", "--timeout=240s")
     assert "Many clouds, one identity" in cluster.kubectl("logs", "-n", namespace, "help")
 
 
@@ -188,7 +188,7 @@ def victim():
     before = machine()
     cluster = Cluster.up(name)
     cluster.kubectl("run", "pause", "--image", "devcluster.local/pause:1")
-    cluster.kubectl("wait", "pod/pause", "--for=condition=Ready", "--timeout=30s")
+    cluster.kubectl("wait", "pod/pause", "--for=condition=Ready", "--timeout=240s")
     yield cluster, before
     down(name)
 

@@ -91,7 +91,7 @@ def alone(cluster, operator):
     """The installed operator rests, so that it does not do the work of the one that is killed."""
     if not hasattr(cluster, "spawn"):
         pytest.skip("needs a program of this machine in the network of a node")
-    deployment = ("-n", operator.namespace, "scale", "deployment/region-operator", "--timeout=30s")
+    deployment = ("-n", operator.namespace, "scale", "deployment/region-operator", "--timeout=240s")
     cluster.kubectl(*deployment, "--replicas=0")
     yield
     cluster.kubectl(*deployment, "--replicas=1")
@@ -168,15 +168,14 @@ def golden_path(fleet):
     fleet.until_ready(WEST)
     fleet.patch("secret", f"{WEST}-database", {"stringData": {"agent-password": "fresh password"}})
     fleet.request_reconcile(WEST, token="rotate")
-    until("agent_a is locked", lambda: "agent_a locked" in database_users(fleet, WEST), within_s=150)
+    until("agent_a is locked", lambda: "agent_a locked" in database_users(fleet, WEST))
     settled(fleet)
     stages["changing"], then = at_rest(lambda: state(fleet)), secrets(fleet)
     anew = {name for name, value in first.items() if then.get(name) != value}
     assert all(name.startswith(f"{WEST}-database/agent-") for name in anew), anew
 
-    fleet("delete", "regionpeering", f"{WEST}-{EAST}", "--timeout=90s")
-    for name in (EAST, WEST):
-        fleet.delete_region(name)
+    fleet("delete", "regionpeering", f"{WEST}-{EAST}", "--timeout=240s")
+    fleet.delete_regions(EAST, WEST)
     stages["deleting"] = objects(fleet)
     assert set(stages["deleting"]) == RETAINED | {f"Secret/{name}" for name in FLEET_SECRETS}
     return stages
@@ -184,11 +183,11 @@ def golden_path(fleet):
 
 def settled(fleet):
     for name in (WEST, EAST):
-        fleet.until_ready(name, within_s=200)
+        fleet.until_ready(name)
         fleet.until_told(name, "Reconciling", "False")
     fleet.until_told(f"{WEST}-{EAST}", "InSync", "True", kind="regionpeering")
     # A busy machine puts off the scan that a join ends with, for some minutes at most.
-    fleet.until_told(f"{WEST}-{EAST}", "Ready", "True", kind="regionpeering", within_s=240)
+    fleet.until_told(f"{WEST}-{EAST}", "Ready", "True", kind="regionpeering")
 
 
 def at_rest(look, *, for_s=5, within_s=60):

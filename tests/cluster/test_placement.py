@@ -45,7 +45,7 @@ def test_a_region_runs_in_another_namespace_only_where_that_consents(cluster, op
         assert not own.children(HERE)
 
         own.patch("region", HERE, {"spec": {"deletionPolicy": "Delete"}})
-        own.delete_region(HERE)
+        own.delete_regions(HERE)
         until("nothing is left", lambda: not own.children(HERE, namespace=elsewhere))
     finally:
         operator.forget(elsewhere)
@@ -103,7 +103,7 @@ class Wan:
 
     def heal(self):
         self.use(self.good, token="healed")
-        self.fleet.until_ready(THERE, within_s=150)
+        self.fleet.until_ready(THERE)
 
     def start(self):
         self.use(self.good, token="")
@@ -116,14 +116,14 @@ class Wan:
             region(THERE, 2, agent=on_a_node(self.second), placement=placement, deletionPolicy="Delete"),
             peering(HERE, THERE),
         )
-        self.fleet.until_ready(HERE, THERE, within_s=200)
+        self.fleet.until_ready(HERE, THERE)
         self.fleet.until_told(PEERING, "InSync", "True", kind="regionpeering")
 
-    def cross(self, name, *, within_s=30):
+    def cross(self, name):
         """An account made here is found there."""
         with clouds.region(self.fleet.kubectl, HERE) as west, clouds.region(self.there, THERE) as east:
             made = west.api.createAccount(account=name, accounttype=0, **person(name))["account"]
-            found = until(f"user {name} is there", lambda: east.user(name), within_s=within_s)
+            found = until(f"user {name} is there", lambda: east.user(name))
         assert found["accountid"] == made["id"]
 
     def left(self):
@@ -222,7 +222,7 @@ def token_is_refused(wan, token):
 def test_a_cluster_whose_api_is_silent_is_unknown_and_data_flows_on(wan, links):
     links.cut(OPERATOR, wan.second.node_address)
     wan.fleet.request_reconcile(THERE, token="silence")
-    wan.fleet.until_told(THERE, "PlacementReachable", "Unknown", within_s=120)
+    wan.fleet.until_told(THERE, "PlacementReachable", "Unknown")
     assert wan.fleet.told(THERE)[0] == "Unknown"
 
     wan.fleet.patch("region", HERE, {"spec": {"managementServer": {"managed": {"replicas": 2}}}})
@@ -230,11 +230,10 @@ def test_a_cluster_whose_api_is_silent_is_unknown_and_data_flows_on(wan, links):
     wan.cross("alan")
 
     links.heal()
-    wan.fleet.until_ready(THERE, within_s=150)
+    wan.fleet.until_ready(THERE)
 
 
 def test_regions_in_two_clusters_are_deleted_from_both(wan):
-    wan.fleet("delete", "regionpeering", PEERING, "--timeout=90s")
-    for name in (THERE, HERE):
-        wan.fleet.delete_region(name)
+    wan.fleet("delete", "regionpeering", PEERING, "--timeout=240s")
+    wan.fleet.delete_regions(HERE, THERE)
     until("nothing is left in either cluster", lambda: wan.left() == [])

@@ -66,14 +66,14 @@ def test_an_edit_by_hand_is_put_back(fleet, eu_west, edit):
     before = look(fleet.get(kind, name))
     patch = [{"op": op, "path": path, "value": value} for op, path, value in operations]
     fleet.patch(kind, name, patch, how="json")
-    until(f"{edit} is put back", lambda: look(fleet.get(kind, name)) == before, within_s=20)
+    until(f"{edit} is put back", lambda: look(fleet.get(kind, name)) == before)
     fleet.until_ready(NAME)
 
 
 def test_a_child_deleted_by_hand_comes_back(fleet, eu_west):
     before = fleet.get("networkpolicy", AGENT)
     fleet("delete", "networkpolicy", AGENT)
-    until("the NetworkPolicy is back", lambda: fleet.exists("networkpolicy", AGENT), within_s=20)
+    until("the NetworkPolicy is back", lambda: fleet.exists("networkpolicy", AGENT))
     after = fleet.get("networkpolicy", AGENT)
     assert (after["spec"], after["metadata"]["labels"]) == (before["spec"], before["metadata"]["labels"])
 
@@ -81,7 +81,7 @@ def test_a_child_deleted_by_hand_comes_back(fleet, eu_west):
 def test_a_database_goes_on_while_its_statefulset_is_made_again(fleet, eu_west):
     before = fleet.get("pod", POD)["metadata"]["uid"]
     fleet("delete", "statefulset", DATABASE, "--cascade=orphan")
-    until("the StatefulSet is back", lambda: fleet.exists("statefulset", DATABASE), within_s=20)
+    until("the StatefulSet is back", lambda: fleet.exists("statefulset", DATABASE))
     fleet.until_ready(NAME)
     assert fleet.get("pod", POD)["metadata"]["uid"] == before
 
@@ -172,7 +172,7 @@ def test_a_foreign_object_in_the_way_is_named_and_not_touched(fleet):
     assert f"Service {fleet.namespace}/{name}-agent" in fleet.message(name, "Stalled")
     assert not fleet.children(name)
 
-    fleet.delete_region(name)
+    fleet.delete_regions(name)
     assert fleet.get("service", f"{name}-agent") == before
     fleet("delete", "service", f"{name}-agent")
 
@@ -188,7 +188,7 @@ def test_retained_data_is_taken_up_by_its_own_region_only(fleet, eu_west):
     incarnation = fleet.get("region", NAME)["status"]["agent"]["incarnation"]
     size = fleet.get("pvc", VOLUME)["spec"]["resources"]["requests"]["storage"]
 
-    fleet.delete_region(NAME)
+    fleet.delete_regions(NAME)
     until("only data is left", lambda: fleet.children(NAME) == RETAINED)
     labels = f"{naming.LABEL_REGION_ID}=1,{naming.LABEL_REGION_NAME}={NAME}"
     assert len(fleet("get", "pvc,secrets", "-l", labels, "-o", "name").splitlines()) == len(RETAINED)
@@ -196,7 +196,7 @@ def test_retained_data_is_taken_up_by_its_own_region_only(fleet, eu_west):
     fleet.apply(region(NAME, 7))
     fleet.until_told(NAME, "Stalled", "True", "RetainedDataOfAnotherRegion")
     assert fleet.children(NAME) == RETAINED
-    fleet.delete_region(NAME)
+    fleet.delete_regions(NAME)
     assert fleet.children(NAME) == RETAINED
 
     fleet.apply(region(NAME, size=size))
@@ -215,9 +215,9 @@ def person(name):
 @pytest.mark.rule("OPERATOR 13")
 def test_a_region_deleted_with_its_data_leaves_nothing(fleet, eu_west):
     fleet.patch("region", NAME, {"spec": {"deletionPolicy": "Delete"}})
-    fleet.delete_region(NAME)
-    until("nothing is left", lambda: fleet.children(NAME) == set(), within_s=30)
-    until("its volume is gone", lambda: not volumes_of(fleet), within_s=30)
+    fleet.delete_regions(NAME)
+    until("nothing is left", lambda: fleet.children(NAME) == set())
+    until("its volume is gone", lambda: not volumes_of(fleet))
 
 
 def volumes_of(fleet):

@@ -18,8 +18,6 @@ import flows
 from fleets import Fleet, until
 from region_operator import naming
 
-pytestmark = pytest.mark.timeout(600)  # the first test waits for images and a fleet
-
 EXAMPLE = "01-two-regions"
 WEST, EAST = "eu-west", "us-east"
 PEERING = f"{WEST}-{EAST}"
@@ -40,7 +38,7 @@ WRITES = {  # of the operator
 def fleet(cluster, module_fleet):
     fleet = Fleet(cluster, module_fleet)
     yield fleet
-    fleet("delete", KINDS, "--all", "--timeout=90s")  # everything at once, as people do
+    fleet("delete", KINDS, "--all", "--timeout=240s")  # everything at once, as people do
 
 
 @pytest.fixture(scope="module")
@@ -52,7 +50,7 @@ def both(fleet):
             manifest["spec"]["partition"] |= {"detectAfterSeconds": DETECT_S, "recoverAfterSeconds": 5}
             manifest["spec"]["scan"] = {"load": {}}  # a busy machine is no reason here to put a join's scan off
     fleet.apply(*manifests)
-    fleet.until_ready(WEST, EAST, within_s=240)
+    fleet.until_ready(WEST, EAST)
     fleet.until_told(PEERING, "Ready", "True", kind="rgp")
     with ExitStack() as stack:
         yield [stack.enter_context(clouds.region(fleet.kubectl, name)) for name in (WEST, EAST)]
@@ -117,7 +115,7 @@ def test_an_account_made_in_one_region_is_found_in_the_other_with_the_same_id(bo
     west, east = both
     for here, there, name in ((west, east, "ada"), (east, west, "grace")):
         create(here, name)
-        until(f"{name} is known", lambda there=there, name=name: there.user(name), within_s=30)
+        until(f"{name} is known", lambda there=there, name=name: there.user(name))
         assert known(there, name) == known(here, name)
 
 
@@ -132,19 +130,19 @@ def test_regions_that_were_cut_apart_take_writes_and_converge_when_healed(fleet,
     east.api.updateUser(id=ada, email="countess@example.net", lastname="Lovelace")
     create(west, "linus")
     create(east, "alan")
-    fleet.until_told(PEERING, "Partitioned", "True", kind="rgp", within_s=30)
+    fleet.until_told(PEERING, "Partitioned", "True", kind="rgp")
     assert told(fleet, "InSync") == ("False", "Partitioned")
     assert told(fleet, "Ready") == ("True", "Ready")  # else a commit would hang while a cable is cut
     assert (known(east, "linus"), known(west, "alan")) == (None, None)
 
     links.heal()
-    until("both databases are equal", lambda: not differences(west, east), within_s=30)
+    until("both databases are equal", lambda: not differences(west, east))
     merged = west.user("ada")
     assert (merged["firstname"], merged["email"]) == ("Augusta", "countess@example.net")
     assert merged["lastname"] in ("Byron", "Lovelace")
-    fleet.until_told(PEERING, "Partitioned", "False", "Connected", kind="rgp", within_s=30)
-    fleet.until_told(PEERING, "InSync", "True", kind="rgp", within_s=30)
-    until("the lag is small", lambda: fleet.get("rgp", PEERING)["status"]["lag"] == "<1s", within_s=40)
+    fleet.until_told(PEERING, "Partitioned", "False", "Connected", kind="rgp")
+    fleet.until_told(PEERING, "InSync", "True", kind="rgp")
+    until("the lag is small", lambda: fleet.get("rgp", PEERING)["status"]["lag"] == "<1s")
 
 
 def test_a_field_that_both_regions_changed_is_recorded_once_in_each(both):
@@ -163,12 +161,12 @@ def test_a_firewall_that_stops_calls_of_one_side_only_is_told_as_asymmetric(flee
     )
     fleet.cluster.in_node("nft", "-f", "-", stdin=rules)
     try:
-        fleet.until_told(PEERING, "Partitioned", "True", "AsymmetricPartition", kind="rgp", within_s=30)
+        fleet.until_told(PEERING, "Partitioned", "True", "AsymmetricPartition", kind="rgp")
         broken = {item["source"]: item["state"] for item in fleet.get("rgp", PEERING)["status"]["directions"]}
         assert broken == {EAST: "Broken", WEST: "Streaming"}
     finally:
         fleet.cluster.in_node("nft", "delete", "table", "inet", "firewall")
-    fleet.until_told(PEERING, "Partitioned", "False", "Connected", kind="rgp", within_s=30)
+    fleet.until_told(PEERING, "Partitioned", "False", "Connected", kind="rgp")
 
 
 def addresses(fleet, region):
@@ -189,7 +187,7 @@ def deployment(cluster, operator):
 def scale(deployment, replicas):
     here = ("-n", deployment.namespace)
     deployment("scale", *here, "deployment/region-operator", f"--replicas={replicas}")
-    deployment("rollout", "status", *here, "deployment/region-operator", "--timeout=60s")
+    deployment("rollout", "status", *here, "deployment/region-operator", "--timeout=240s")
 
 
 def transitions(fleet):
@@ -214,7 +212,6 @@ def looked_at_everything(fleet):
             for item in fleet.kubectl.get(KINDS)["items"]
             if item["kind"] != "SyncPolicy"
         ),
-        within_s=60,
     )
 
 
@@ -230,7 +227,7 @@ def test_data_flows_while_there_is_no_operator_and_its_return_changes_no_conditi
     scale(deployment, 0)
     create(west, "edsger")
     create(east, "barbara")
-    until("data flows", lambda: known(east, "edsger") and known(west, "barbara"), within_s=30)
+    until("data flows", lambda: known(east, "edsger") and known(west, "barbara"))
     scale(deployment, 1)
     looked_at_everything(fleet)
     assert transitions(fleet) == before
@@ -245,7 +242,7 @@ def test_an_operator_that_was_killed_is_replaced_and_no_condition_changes(fleet,
     killed = leader(deployment)
     deployment("delete", *pods, "--force", "--grace-period=0")
     create(west, "donald")
-    until("data flows", lambda: known(east, "donald"), within_s=30)
+    until("data flows", lambda: known(east, "donald"))
     until("another one leads", lambda: leader(deployment) not in ("", killed))
     looked_at_everything(fleet)
     assert transitions(fleet) == before
@@ -275,7 +272,7 @@ def quiet(fleet, written):
             last[:] = [now, time.monotonic()]
         return time.monotonic() - last[1] > 5
 
-    until("the operator rests", rests, within_s=90)
+    until("the operator rests", rests)
 
 
 @dataclass
@@ -370,7 +367,7 @@ def test_under_constant_write_load_a_status_is_written_only_when_a_bucket_change
     connected = [last.statuses[f"Region/{name}"] for name in (WEST, EAST)]
     flaps = sum(then["peers"] != now["peers"] for told in connected for then, now in pairwise(told))
     assert last.made["regions"] <= flaps, str(last)
-    until("both databases are equal", lambda: not differences(west, east), within_s=30)
+    until("both databases are equal", lambda: not differences(west, east))
 
 
 def bucketed(status):
@@ -409,8 +406,8 @@ def peers(fleet, name):
 @pytest.mark.rule("OPERATOR 8")
 def test_deleting_the_peering_unwires_both_sides_and_keeps_the_accounts(fleet, both):
     west, east = both
-    fleet("delete", "rgp", PEERING, "--timeout=60s")
-    until("neither lists the other", lambda: (regions(west), regions(east)) == ({WEST}, {EAST}), within_s=30)
+    fleet("delete", "rgp", PEERING, "--timeout=240s")
+    until("neither lists the other", lambda: (regions(west), regions(east)) == ({WEST}, {EAST}))
     until("both agents forgot the link", lambda: [peers(fleet, name) for name in (WEST, EAST)] == ["0/0", "0/0"])
     assert known(west, "ada") == known(east, "ada") is not None
 
