@@ -86,6 +86,23 @@ def test_rows_about_which_nothing_is_open_are_not_looked_at_one_by_one(
     assert here.content() == there.content()
 
 
+@pytest.mark.rule("ENGINE 18")
+def test_a_fold_by_the_set_reads_parents_that_a_writer_holds_and_locks_none(
+    region: Region, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    region.add_account("acme")
+    region.add_user("jane", account="acme")
+    region.fold()
+    region.sql("UPDATE user SET email = 'jane@example.org' WHERE uuid = 'jane'")
+    writer = region.server.admin_connection(region.schemas.business, autocommit=False)
+    monkeypatch.setattr(apply.Application, "fold", refuse)
+    with writer.cursor() as cursor:
+        cursor.execute("SELECT id FROM account WHERE uuid = 'acme' FOR UPDATE")
+        region.fold()
+    writer.close()
+    assert region.sync_sql("SELECT COUNT(*) FROM dirty") == [(0,)]
+
+
 def refuse(*_: Any, **__: Any) -> Any:
     raise AssertionError("a plain row went the general way")
 

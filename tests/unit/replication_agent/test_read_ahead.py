@@ -1,4 +1,4 @@
-"""What a peer of a first copy will ask next is read before it asks; whatever else it asks is read anew."""
+"""What a peer that copies or catches up will ask next is read before it asks; whatever else it asks is read anew."""
 
 import asyncio
 from collections.abc import Callable
@@ -48,6 +48,16 @@ def test_the_page_after_a_page_of_a_first_copy_is_read_before_it_is_asked_for() 
         reader.answers[0].set_result((following, b"page"))
         assert await reader.ahead.take(NEXT) == (following, b"page")
         assert await reader.ahead.take(NEXT) is None  # an answer is given once
+
+    asyncio.run(story())
+
+
+def test_a_peer_that_is_more_than_a_page_behind_finds_the_next_one_read() -> None:
+    async def story() -> None:
+        reader = Reader()
+        behind = replace(FIRST, bulk=False, max_rows=10)
+        reader.ahead.follow(behind, PAGE)
+        assert reader.asked == [replace(NEXT, bulk=False, max_rows=10)]
 
     asyncio.run(story())
 

@@ -1,4 +1,4 @@
-"""The next page of a first copy, read while the one before it travels and is applied.
+"""The next page of a first copy or of catching up, read while the one before it travels and is applied.
 
 What a peer will ask next is known when its page is read: the same, from where the page ends. The answer is what it
 would have got by asking sooner, as if the page had travelled for long, which cursors allow for. Any other question,
@@ -46,8 +46,9 @@ class ReadAhead:
         return None
 
     def follow(self, request: FeedRequest, page: FeedPage) -> None:
-        """Start to read what comes after ``page``; it pays in a first copy, where there is more for sure."""
-        if not request.bulk or not page.pending or page.rewound or page.next == request.after:
+        """Start to read what comes after ``page``, where there is another one for sure."""
+        is_behind = request.bulk or page.pending >= request.max_rows
+        if not is_behind or not page.pending or page.rewound or page.next == request.after:
             return
         seen = page.seen_after(request.seen) if request.seen is not None else None
         following = replace(request, after=page.next, known_history=page.history, seen=seen)

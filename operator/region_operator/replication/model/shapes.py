@@ -9,12 +9,13 @@ genesis and the number of its shape, and its state is put together where it is s
 
 import re
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Final
 
 from region_operator.replication.model import plain
 from region_operator.replication.model.plain import Plain
-from region_operator.replication.model.vectors import GENESIS_PREFIX
+from region_operator.replication.model.vectors import GENESIS_PREFIX, Actor
 
 KEY_EXCEPTIONS: Final = "[^A-Za-z0-9._:-]"
 """No key with one of these goes into a shape: it could be taken for JSON, or change between character sets."""
@@ -24,6 +25,7 @@ GENESIS_LENGTH: Final = 16
 _NO_KEY: Final = re.compile(KEY_EXCEPTIONS)
 _NO_GENESIS: Final = re.compile(GENESIS_EXCEPTIONS)
 _MARK: Final = f'"{GENESIS_PREFIX}'
+_ANY_KEY: Final = "-"
 _SAMPLES: Final = (("a", "0" * GENESIS_LENGTH), ("b", "f" * GENESIS_LENGTH))
 
 
@@ -62,6 +64,39 @@ def split(text: str, *, key: str) -> tuple[Shape, str] | None:
     genesis = middle[at : at + GENESIS_LENGTH]
     shape = Shape(f'{before}"', f'"{middle[:at]}', f'{middle[at + GENESIS_LENGTH :]}"', f'"{rest}', has_genesis=True)
     return (shape, genesis) if len(genesis) == GENESIS_LENGTH and not _NO_GENESIS.search(genesis) else None
+
+
+class Finder:
+    """Splits states one after the other; most have the shape of the one before."""
+
+    def __init__(self) -> None:
+        self._last: Shape | None = None
+
+    def find(self, text: str, *, key: str) -> tuple[Shape, str] | None:
+        """The same as ``split``."""
+        if self._last is not None and (genesis := self._last.genesis(text, key=key)) is not None:
+            return self._last, genesis
+        found = split(text, key=key)
+        if found is not None:
+            self._last = found[0]
+        return found
+
+
+@lru_cache(maxsize=1024)
+def written(
+    shape: Shape, *, entity: str, fields: tuple[str, ...], changed: frozenset[str], actor: Actor
+) -> Shape | None:
+    """The shape that states of this shape have once ``actor`` has written ``changed``; None as for ``check``.
+
+    The order of actors does not hang on the genesis, so one state says it for all.
+    """
+    state = check(shape, entity=entity, fields=fields)
+    if state is None:
+        return None
+    counter, creator, _ = state.born
+    named = replace(state, key=_ANY_KEY, born=(counter, creator, _ANY_KEY))
+    found = split(plain.encode(plain.write(named, key=(entity, _ANY_KEY), fields=changed, actor=actor)), key=_ANY_KEY)
+    return found[0] if found is not None else None
 
 
 def check(shape: Shape, *, entity: str, fields: Collection[str]) -> Plain | None:

@@ -139,18 +139,23 @@ def _insert(layout: Layout, table: Table) -> str:
 
 
 def _update(layout: Layout, table: Table) -> str:
-    """A key that changes is the end of one row and the beginning of another."""
-    fields = ", ".join(f"IF({_differs(field)}, {literal(field.name)}, NULL)" for field in table.entity.fields)
-    changed = f"CONCAT_WS(',', {fields})"
+    """A key that changes is the end of one row and the beginning of another.
+
+    Which fields differ is worked out once: comparing the columns is half of what the trigger costs a writer.
+    """
+    fields = ", ".join(f"IF({_is_same(field)}, NULL, {literal(field.name)})" for field in table.entity.fields)
+    length = sum(len(field.name) + 1 for field in table.entity.fields)
     old_key, new_key = table.key("OLD"), table.key("NEW")
     delete = _record(layout, table, key=old_key, op="D", old=_old_values(layout, table, "OLD"))
     insert = _record(layout, table, key=new_key, op="I")
-    update = _record(layout, table, key=new_key, op="U", changed=changed)
+    update = _record(layout, table, key=new_key, op="U", changed="differing")
     return (
+        f"BEGIN DECLARE differing VARCHAR({length}) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin "
+        f"DEFAULT CONCAT_WS(',', {fields}); "
         f"IF BINARY {old_key} <=> BINARY {new_key} THEN "
-        f"IF {counts(table, 'NEW')} AND {changed} <> '' THEN {update}; END IF; "
+        f"IF differing <> '' AND {counts(table, 'NEW')} THEN {update}; END IF; "
         f"ELSE IF {counts(table, 'OLD')} THEN {delete}; END IF; IF {counts(table, 'NEW')} THEN {insert}; END IF; "
-        "END IF;"
+        "END IF; END;"
     )
 
 
@@ -188,9 +193,9 @@ def _names(names: str) -> str:
     return "''" if not names else f"CONCAT_WS(',', {', '.join(map(literal, names.split(',')))})"
 
 
-def _differs(field: Field) -> str:
+def _is_same(field: Field) -> str:
     columns = (quote_identifier(column.name) for column in field.columns)
-    return " OR ".join(f"NOT (BINARY NEW.{column} <=> BINARY OLD.{column})" for column in columns)
+    return " AND ".join(f"BINARY NEW.{column} <=> BINARY OLD.{column}" for column in columns)
 
 
 def _old_values(layout: Layout, table: Table, alias: str) -> str:

@@ -30,7 +30,8 @@ class Found:
     unknown: bool
 
 
-def _is_checked(table: Table) -> bool:
+def is_checked(table: Table) -> bool:
+    """Tell whether hashes are kept of an entity."""
     return table.entity.key_column is not None and not table.entity.append_only
 
 
@@ -45,7 +46,7 @@ def hashes(session: Session, layout: Layout, keys: Iterable[RowKey]) -> dict[Row
     found: dict[RowKey, int] = {}
     for entity, names in by_entity(keys).items():
         table = layout.tables.get(entity)
-        if table is None or not _is_checked(table):
+        if table is None or not is_checked(table):
             continue
         for piece in chunks(sorted(set(names) - table.well_known.keys()), AT_ONCE):
             wanted = frozenset(piece)
@@ -100,7 +101,7 @@ def _look(
     session: Session, layout: Layout, entity: str, condition: str, *, values: Sequence[Any], limit: int
 ) -> list[Found]:
     table = layout.tables[entity]
-    if not _is_checked(table):
+    if not is_checked(table):
         return []
     key = bulk_tables.as_key("v.entity_key", bulk_tables.key_collation(session, layout, table))
     fixed = ["", *table.well_known]

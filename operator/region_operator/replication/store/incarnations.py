@@ -89,11 +89,12 @@ def take(session: Session, layout: Layout, *, region_id: int, mint: Mint, before
     return Tenure(region_id, token, history(session, layout), head(session, layout), connection)
 
 
-def guard(session: Session, layout: Layout, tenure: Tenure) -> None:
-    """Lock the lane for this transaction; raises Conflict if another agent has taken the database."""
-    row = session.one(f"SELECT fencing_token FROM {layout.own('lane')} WHERE id = 1 FOR UPDATE")
+def guard(session: Session, layout: Layout, tenure: Tenure) -> int:
+    """Lock the lane for this transaction and return its head; raises Conflict if another agent has the database."""
+    row = session.one(f"SELECT fencing_token, last_lsn FROM {layout.own('lane')} WHERE id = 1 FOR UPDATE")
     if row is None or int(row[0]) != tenure.token:
         raise Conflict("another agent has taken this region's database")
+    return int(row[1])
 
 
 def begin(session: Session, layout: Layout, *, mint: Mint, reason: str, restored: bool) -> str:

@@ -17,12 +17,13 @@ from region_operator.replication.model import plain
 from region_operator.replication.model.origin import MOST_WRITES_AT_ONCE
 from region_operator.replication.model.plain import Plain
 from region_operator.replication.model.state import Scalar
-from region_operator.replication.store import fold, incarnations, parked, reuse, rows, sets, versions
+from region_operator.replication.store import fold, incarnations, parked, reuse, rows, sets, standing, versions
 from region_operator.replication.store.connections import Session
 from region_operator.replication.store.context import Context, Outcome
 from region_operator.replication.store.faults import is_deadlock, is_gone, is_lock_error
 from region_operator.replication.store.layout import Table
 from region_operator.replication.store.schema import KEY_LENGTH
+from region_operator.replication.store.standing import Written
 from region_operator.replication.store.versions import Origin, VersionText
 
 
@@ -153,9 +154,10 @@ class PlainApplication:
             with self._session.savepoint():
                 for columns, targets in _by_columns(table, held).items():
                     sets.update(self._session, table, columns, targets)
-                differ = self._differences(table, {local_id: update.arrival for local_id, update in held.items()})
+                found = self._look(table, {local_id: update.arrival for local_id, update in held.items()})
                 # A field that nobody had changed holds another value: one dot names two.
-                if wrong := {id_ for id_, names in differ.items() if not names <= _columns_of(table, held[id_].fields)}:
+                differ = found.differ.items()
+                if wrong := {id_ for id_, names in differ if not names <= _columns_of(table, held[id_].fields)}:
                     raise _Refused(wrong)
         except _Refused as error:
             self._write(table, {local_id: update for local_id, update in held.items() if local_id not in error.ids})
@@ -165,7 +167,7 @@ class PlainApplication:
         else:
             known = {id_ for id_, u in held.items() if not u.fields and u.known == plain.encode(u.arrival.state)}
             self._done.update(held[local_id].arrival.row for local_id in known)
-            self._keep({id_: update.arrival for id_, update in held.items() if id_ not in known}, altered=set(differ))
+            self._keep({id_: update.arrival for id_, update in held.items() if id_ not in known}, found)
 
     # Rows that are not
 
@@ -217,21 +219,22 @@ class PlainApplication:
                     self._insert_halves(table, todo, {key: placed[key] for key in half})
         else:
             written = {ids[key]: todo[key] for key in placed}
-            self._keep(written, altered=set(self._differences(table, written)))
+            self._keep(written, self._look(table, written))
 
     # Versions
 
-    def _differences(self, table: Table, targets: Mapping[int, _Arrival]) -> dict[int, frozenset[str]]:
+    def _look(self, table: Table, targets: Mapping[int, _Arrival]) -> Written:
         values = {local_id: target.values for local_id, target in targets.items()}
-        return sets.differences(self._session, self._layout, table, values)
+        return standing.look(self._session, self._layout, table, values)
 
-    def _keep(self, written: Mapping[int, _Arrival], *, altered: Collection[int]) -> None:
+    def _keep(self, written: Mapping[int, _Arrival], found: Written) -> None:
         """Note the versions of rows; with values where the database has made others of them."""
         for local_id, arrival in written.items():
-            complete = local_id in altered
+            complete = local_id in found.differ
+            content_hash = None if complete else found.hashes.get(local_id)
             origin = Origin(self._context.source, self._context.incarnation, arrival.lsn) if arrival.lsn else None
             text = plain.encode(arrival.state, values=complete)
-            self._new.append(VersionText(arrival.row, text, complete, alive=True, origin=origin))
+            self._new.append(VersionText(arrival.row, text, complete, True, origin, content_hash))
             self._done.add(arrival.row)
 
     def _number(self) -> None:

@@ -1,14 +1,14 @@
 """Captured changes of rows about which nothing is open: their versions follow from the names of the changed fields.
 
-No value is read: it stays in the business row. What does not qualify is left to `Application`, with the same results.
+No value is read: it stays in the business row, and rows of one shape get the same next shape, worked out once
+(``model.shapes``). What does not qualify is left to `Application`, with the same results.
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 
 from region_operator.replication.feed import RowKey
-from region_operator.replication.model import plain
-from region_operator.replication.model.plain import Plain
-from region_operator.replication.store import clashes, fold, incarnations, parked, sets, versions
+from region_operator.replication.model import plain, shapes
+from region_operator.replication.store import clashes, fold, incarnations, parked, sets, standing, versions
 from region_operator.replication.store.connections import Session
 from region_operator.replication.store.context import Context, Outcome
 from region_operator.replication.store.fold import Entry
@@ -26,6 +26,7 @@ class PlainFold:
         self._new: list[VersionText] = []
         self._entries: list[int] = []
         self._named: set[RowKey] = set()
+        self._shapes = shapes.Finder()
 
     def run(self, keys: Collection[RowKey]) -> list[RowKey]:
         """Version what is plain and return the rest."""
@@ -42,40 +43,50 @@ class PlainFold:
 
     def _fold(self, table: Table, keys: Collection[RowKey]) -> None:
         known = versions.load_texts(self._session, self._layout, table.entity.name, [row.key for row in keys])
-        ids = sets.lock_keys(self._session, table, [row.key for row in keys])
-        locked = [row for row in keys if row.key in ids]
-        entries = fold.captured_entries(self._session, self._layout, locked)
-        presentable = sets.presentable(self._session, self._layout, table, list(ids.values()))
+        held = standing.lock(self._session, self._layout, table, [row.key for row in keys])
+        entries = fold.captured_entries(self._session, self._layout, [row for row in keys if row.key in held])
+        concerning_others = _concerning_others(table)
         made: dict[int, RowKey] = {}
-        for row in locked:
-            if row in entries and ids[row.key] in presentable:
-                state = self._state(table, row, entries[row], known)
-                if state is not None:
-                    text = plain.encode(state)
-                    self._new.append(VersionText(row, text, complete=False, alive=True))
-                    self._entries += [entry.id for entry in entries[row]]
-                    made |= {} if row.key in known else {ids[row.key]: row}
+        for row, captured in entries.items():
+            stands = held[row.key]
+            if not stands.presentable:
+                continue
+            if row.key in known:
+                text = self._changed(table, row, captured, known[row.key], others=concerning_others)
+            else:
+                text = self._made(table, row, captured)
+                made |= {stands.local_id: row} if text is not None else {}
+            if text is not None:
+                new = VersionText(row, text, complete=False, alive=True, content_hash=stands.content_hash)
+                self._new.append(new)
+                self._entries += [entry.id for entry in captured]
         self._named |= {made[id_] for id_ in sets.namesakes(self._session, self._layout, table, list(made))}
 
-    def _state(
-        self, table: Table, row: RowKey, entries: Sequence[Entry], known: Mapping[str, str | None]
-    ) -> Plain | None:
-        operations = {entry.op for entry in entries}
-        fields: frozenset[str] = frozenset(table.entity.field_names)
-        local = None
-        if row.key not in known:
-            if entries[0].op != "I" or "D" in operations:
-                return None
-        else:
-            text = known[row.key]
-            local = plain.parse_own(text) if text is not None else None
-            changed = frozenset[str]().union(*(entry.changed for entry in entries)) & fields
-            if local is None or operations != {"U"} or not changed or changed & _concerning_others(table):
-                return None
-            if local.registers.keys() != fields:
-                return None
-            fields = changed
-        return plain.write(local, key=(row.entity, row.key), fields=fields, actor=self._context.tenure.actor)
+    def _made(self, table: Table, row: RowKey, entries: Sequence[Entry]) -> str | None:
+        """The text of a row's first version; None if more than its making was captured."""
+        if entries[0].op != "I" or any(entry.op == "D" for entry in entries):
+            return None
+        name, fields = (row.entity, row.key), table.entity.field_names
+        return plain.encode(plain.write(None, key=name, fields=fields, actor=self._context.tenure.actor))
+
+    def _changed(
+        self, table: Table, row: RowKey, entries: Sequence[Entry], text: str | None, *, others: frozenset[str]
+    ) -> str | None:
+        """The text of a known row's next version; None if it takes more than the names of fields to say."""
+        changed = entries[0].changed.union(*(entry.changed for entry in entries[1:]))
+        changed = changed.intersection(table.entity.field_names)
+        if text is None or not changed or changed & others or any(entry.op != "U" for entry in entries):
+            return None
+        name, actor = (row.entity, row.key), self._context.tenure.actor
+        if (found := self._shapes.find(text, key=row.key)) is not None:
+            fields = table.entity.field_names
+            after = shapes.written(found[0], entity=row.entity, fields=fields, changed=changed, actor=actor)
+            if after is not None:
+                return after.text(key=row.key, genesis=found[1])
+        local = plain.parse_own(text)
+        if local is None or local.registers.keys() != set(table.entity.field_names):
+            return None
+        return plain.encode(plain.write(local, key=name, fields=changed, actor=actor))
 
     def _finish(self, done: Collection[RowKey]) -> None:
         session, layout, outcome = self._session, self._layout, self._outcome

@@ -39,15 +39,8 @@ def lock_parents(session: Session, table: Table, ids: Collection[int]) -> set[in
     return _those(session, head, ids, "LOCK IN SHARE MODE SKIP LOCKED")
 
 
-def presentable(session: Session, layout: Layout, table: Table, ids: Collection[int]) -> set[int]:
-    """Rows that are not removed and all of whose references have a key, so that they travel as they stand."""
-    conditions = presentable_sql(layout, table)
-    head = f"SELECT t.{table.local_id} FROM {table.sql} t{parents_sql(layout, table)} WHERE t.{table.local_id}"
-    return _those(session, head, ids, f"AND {' AND '.join(conditions)}")
-
-
 def presentable_sql(layout: Layout, table: Table) -> list[str]:
-    """The same as conditions on a row ``t`` joined with ``parents_sql``."""
+    """Conditions on a row ``t`` joined with ``parents_sql``: not removed, and all of its references have a key."""
     conditions = [f"NOT {table.exclusion('t')}"]
     if table.entity.removed is not None:
         conditions.append(f"t.{quote_identifier(table.entity.removed)} IS NULL")

@@ -13,6 +13,7 @@ from region_operator.replication.store.connections import Session
 from region_operator.replication.store.documents import NUMBER, TEXT, documents, source
 from region_operator.replication.store.layout import Layout
 from region_operator.replication.store.rows import BusinessRow, by_entity, chunks, marks
+from region_operator.replication.store.shaped import ShapedTexts
 
 _COLUMNS = "entity, entity_key, lsn, complete, state, from_region, from_incarnation, from_lsn"
 MOST_INCARNATIONS = 32
@@ -24,12 +25,14 @@ _NEW = source(
         ("entity_key", TEXT),
         ("lsn", NUMBER),
         ("complete", NUMBER),
-        ("state", TEXT),
         ("alive", NUMBER),
         ("region", NUMBER),
         ("incarnation", TEXT),
         ("from_lsn", NUMBER),
         ("content_hash", contents.HASH),
+        ("genesis", TEXT),
+        ("shape", NUMBER),
+        ("state", TEXT),  # the last and longest: the server looks for each column from the beginning of its row
     ]
 )
 
@@ -83,13 +86,18 @@ class NewVersion:
 
 @dataclass(frozen=True, slots=True)
 class VersionText:
-    """A new version as ``row_version`` takes it; ``text`` lacks its values unless ``complete``."""
+    """A new version as ``row_version`` takes it; ``text`` lacks its values unless ``complete``.
+
+    Attributes:
+        content_hash: of the business row, by who has looked at it under its lock; None = to be worked out.
+    """
 
     row: RowKey
     text: str
     complete: bool
     alive: bool
     origin: Origin | None = None
+    content_hash: int | None = None
 
 
 def fits(layout: Layout, state: RowState, values: Mapping[str, Value] | None) -> bool:
@@ -257,29 +265,35 @@ def write_texts(session: Session, layout: Layout, texts: Collection[VersionText]
     head = int(row[0])
     if not texts:
         return head
-    hashes = contents.hashes(session, layout, [text.row for text in texts if not text.complete])
-    rows = ((*_values(lsn, text), hashes.get(text.row)) for lsn, text in enumerate(texts, start=head + 1))
+    unhashed = [text.row for text in texts if not text.complete and text.content_hash is None]
+    hashes = contents.hashes(session, layout, unhashed)
+    shaped = ShapedTexts()
+    rows = [
+        (*_values(lsn, text, hashes), *shaped.add(text.text, row=text.row, whole=text.complete))
+        for lsn, text in enumerate(texts, start=head + 1)
+    ]
     for document in documents(rows):
         session.execute(
             f"INSERT INTO {layout.own('row_version')} (entity, entity_key, lsn, complete, state, alive, from_region, "
             "from_incarnation, from_lsn, content_hash, changed_at) "
-            "SELECT r.entity, r.entity_key, r.lsn, r.complete, r.state, "
+            f"SELECT r.entity, r.entity_key, r.lsn, r.complete, {shaped.sql}, "
             f"r.alive, r.region, r.incarnation, r.from_lsn, r.content_hash, UTC_TIMESTAMP(6) FROM {_NEW} "
             "ON DUPLICATE KEY UPDATE lsn = VALUES(lsn), complete = VALUES(complete), state = VALUES(state), "
             "alive = VALUES(alive), from_region = VALUES(from_region), from_incarnation = VALUES(from_incarnation), "
             "from_lsn = VALUES(from_lsn), content_hash = VALUES(content_hash), changed_at = VALUES(changed_at)",
-            (document,),
+            (*shaped.values, document),
         )
     head += len(texts)
     session.execute(f"UPDATE {layout.own('lane')} SET last_lsn = %s WHERE id = 1", (head,))
     return head
 
 
-def _values(lsn: int, version: VersionText) -> tuple[object, ...]:
-    origin = version.origin
+def _values(lsn: int, version: VersionText, hashes: Mapping[RowKey, int]) -> tuple[object, ...]:
+    origin, content_hash = version.origin, version.content_hash
     return (
-        *(version.row.entity, version.row.key, lsn, int(version.complete), version.text, int(version.alive)),
+        *(version.row.entity, version.row.key, lsn, int(version.complete), int(version.alive)),
         *((origin.region, origin.incarnation, origin.lsn) if origin else (None, None, None)),
+        content_hash if content_hash is not None else hashes.get(version.row),
     )
 
 

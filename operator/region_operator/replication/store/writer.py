@@ -50,8 +50,8 @@ class Writer:
         """Run ``work`` in a transaction that holds the lane; raises Conflict if another agent has the database."""
 
         def guarded(session: Session) -> tuple[Result, int]:
-            incarnations.guard(session, self.layout, self._present())
-            if incarnations.head(session, self.layout) < self._present().last_lsn:  # restored under a running agent
+            head = incarnations.guard(session, self.layout, self._present())
+            if head < self._present().last_lsn:  # restored under a running agent
                 incarnations.begin(session, self.layout, mint=self._mint, reason="HeadWentBack", restored=True)
             return work(session), incarnations.head(session, self.layout)
 

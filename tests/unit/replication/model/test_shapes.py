@@ -100,3 +100,38 @@ def shape_of(life: str) -> Shape:
 )
 def test_what_does_not_make_plain_states_of_the_entity_is_refused(forged: Shape) -> None:
     assert shapes.check(forged, entity="user", fields=FIELDS) is None
+
+
+@pytest.mark.parametrize("life", ["old", "new", "changed"])
+@pytest.mark.parametrize("actor", [ACTOR, OTHER, actor_of(1, "0" * 16), actor_of(9, "f" * 16)])
+def test_what_a_write_makes_of_a_shape_is_what_it_makes_of_each_state(life: str, actor: str) -> None:
+    shape = shape_of(life)
+    for changed in (frozenset({"name"}), frozenset(FIELDS)):
+        after = shapes.written(shape, entity="user", fields=FIELDS, changed=changed, actor=actor)
+        assert after is not None
+        for key in ("0f8fad5b-d9cb-469f-a165-70867728950e", "k-2"):
+            text = states(key)[life]
+            genesis_ = shape.genesis(text, key=key)
+            local = plain.parse_own(text)
+            assert genesis_ is not None
+            assert local is not None
+            expected = plain.encode(plain.write(local, key=("user", key), fields=changed, actor=actor))
+            assert after.text(key=key, genesis=genesis_) == expected
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        replace(shape_of("new"), rest=shape_of("new").rest.replace("email", "other")),
+        replace(shape_of("old"), actors=shape_of("old").actors.replace('["g', '["gffffffffffffffff","g')),
+    ],
+)
+def test_nobody_says_for_all_what_a_write_makes_of_states_that_are_not_plain(other: Shape) -> None:
+    assert shapes.written(other, entity="user", fields=FIELDS, changed=frozenset({"name"}), actor=ACTOR) is None
+
+
+def test_a_finder_splits_as_each_state_would_be_split_alone() -> None:
+    finder = shapes.Finder()
+    for key, life in [("a-1", "old"), ("a-2", "old"), ("a-3", "new"), ("a-4", "old"), ("odd key", "old")]:
+        text = states(key)[life]
+        assert finder.find(text, key=key) == shapes.split(text, key=key)
