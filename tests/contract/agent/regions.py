@@ -312,7 +312,7 @@ def _environment(prefix: str, settings: BaseSettings) -> dict[str, str]:
     return {prefix + name.upper(): str(value) for name, value in settings.model_dump(exclude_none=True).items()}
 
 
-async def eventually(look, *, within_s: float = 30.0, step_s: float = 0.01):
+async def eventually(look, *, within_s: float = 90.0, step_s: float = 0.01):
     """Return the first true value of ``look`` (a function or coroutine function); errors of ours count as not yet."""
     deadline, last = time.monotonic() + within_s, None
     while time.monotonic() < deadline:

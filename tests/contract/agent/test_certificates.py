@@ -109,12 +109,12 @@ async def test_an_agent_waits_for_certificates_that_are_not_there_yet(operator: 
 
 
 async def test_an_agent_waits_for_a_certificate_of_its_own_region(
-    authority: Authority, operator: Operator, make_region
+    authority: Authority, operator: Operator, make_region, caplog: pytest.LogCaptureFixture
 ) -> None:
     region = await make_region(1)
     mount(authority.agent(2), region.directory / "tls")
     await region.start()
-    await asyncio.sleep(0.5)
+    await eventually(lambda: "waiting for usable certificates" in caplog.text)
     mount(authority.agent(1), region.directory / "tls")
     await eventually(lambda: operator.status(region))
 

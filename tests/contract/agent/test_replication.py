@@ -2,36 +2,31 @@
 
 import asyncio
 import dataclasses
-import statistics
-import time
 import uuid
 
 import pytest
 
 from contract.agent.regions import Pair, Region, eventually
 from contract.ports import free_port
+from region_operator.replication.peer_protocol import MAX_FEED_WAIT_S
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+A_PODS_GRACE_S = 30
 
 
 def new(name: str = "eu") -> tuple[str, str]:
     return str(uuid.uuid4()), f"{name}-{uuid.uuid4().hex[:6]}"
 
 
-async def test_a_row_written_here_is_found_there_within_tens_of_milliseconds(pair: Pair, capsys) -> None:
-    delays = []
+async def test_a_row_written_here_is_found_there(pair: Pair) -> None:
+    """By an answer to the waiting question, not by the next question; how soon is measured in ``bench.replication``."""
     for number in range(10):
         source, target = (pair.one, pair.two) if number % 2 else (pair.two, pair.one)
         key, name = new(f"domain-{number}")
         source.database.add_domain(key, name)
-        began = time.perf_counter()
-        await eventually(lambda: target.database.domain(key), step_s=0.002)  # noqa: B023
-        delays.append((time.perf_counter() - began) * 1000)
+        await eventually(lambda: target.database.domain(key), within_s=MAX_FEED_WAIT_S / 2)  # noqa: B023
         assert target.database.domain(key) == (name, f"/{name}/", None)
-        await asyncio.sleep(0.1)
-    with capsys.disabled():
-        print(f" [one change between idle regions: median {statistics.median(delays):.0f} ms, max {max(delays):.0f}] ")
-    assert statistics.median(delays) < 500
 
 
 @pytest.mark.rule("ENGINE 13")
@@ -103,7 +98,8 @@ async def test_a_suspended_link_rests_and_goes_on_where_it_stood(pair: Pair) -> 
     assert (link.state, link.reason) == ("Suspended", "Suspended")
     key, name = new()
     pair.two.database.add_domain(key, name)
-    await asyncio.sleep(0.5)
+    await folded(pair.two)
+    assert (await pair.link(pair.one)).state == "Suspended"
     assert pair.one.database.domain(key) is None
     await pair.peer()
     assert pair.one.database.domain(key) is not None
@@ -276,13 +272,13 @@ async def test_an_agent_that_is_killed_in_the_middle_of_a_copy_goes_on_where_it_
 
     killed_at = []
     with pair.one.process():
-        killed_at.append(await eventually(arrived, within_s=30))
+        killed_at.append(await eventually(arrived))
     with pair.one.process():
-        await eventually(lambda: arrived() > killed_at[0], within_s=30)
+        await eventually(lambda: arrived() > killed_at[0])
         killed_at.append(arrived())
     assert killed_at[0] < 800
     await pair.one.start()
-    await eventually(lambda: arrived() == 800, within_s=30)
+    await eventually(lambda: arrived() == 800)
     await pair.in_sync()
     assert (await pair.link(pair.one)).parked == 0
 
@@ -294,7 +290,7 @@ async def test_a_second_agent_does_not_get_the_database_and_says_so(pair: Pair) 
     async def says_so() -> bool:
         return "another agent holds" in (await pair.operator.status(other)).database_message
 
-    await eventually(says_so, within_s=25)
+    await eventually(says_so)
     assert await pair.is_in_sync(pair.one)
     await other.stop()
 
@@ -302,11 +298,9 @@ async def test_a_second_agent_does_not_get_the_database_and_says_so(pair: Pair) 
 async def test_an_agent_that_is_asked_to_stop_ends_in_good_order(pair: Pair) -> None:
     await pair.one.stop()
     with pair.one.process() as running:
-        await eventually(lambda: pair.is_in_sync(pair.one), within_s=30)
-        began = time.monotonic()
+        await eventually(lambda: pair.is_in_sync(pair.one))
         running.terminate()
-        assert await asyncio.to_thread(running.wait, 15) == 0
-        assert time.monotonic() - began < 10
+        assert await asyncio.to_thread(running.wait, A_PODS_GRACE_S) == 0
     log = (pair.one.directory / "agent.log").read_text()
     assert '"message": "stopped"' in log.splitlines()[-1]
     assert "secret-key" not in log
