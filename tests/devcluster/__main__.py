@@ -1,4 +1,4 @@
-"""``python -m devcluster up|down|status|kubeconfig|load-image|exec|cut|heal|link|unlink NAME…`` (see README.md)."""
+"""``python -m devcluster up|down|status|kubeconfig|load-image|exec|cut|heal|link NAME…`` (see README.md)."""
 
 import argparse
 import os
@@ -38,10 +38,7 @@ def _parser() -> argparse.ArgumentParser:
     commands.add_parser("image", help="print the reference of the operator's image of the present source")
     inside = commands.add_parser("exec", help="run a program of this machine as if in a Pod of KUBECONFIG's cluster")
     inside.add_argument("program", nargs=argparse.REMAINDER, metavar="-- PROGRAM")
-    link = command("link", "join two clusters by a virtual WAN")
-    link.add_argument("other")
-    link.add_argument("--megabits", type=int, default=0, help="bandwidth in each direction (default: unlimited)")
-    command("unlink", "take the virtual WAN away").add_argument("other")
+    command("link", "join two clusters by a virtual WAN").add_argument("other")
     ends = "[CLUSTER:]NAMESPACE/POD, [CLUSTER:]NAMESPACE/LABEL=VALUE, or an address or range"
     cut = command("cut", "drop what two endpoints send each other; silence, not refusal")
     cut.add_argument("first", help=ends)
@@ -96,11 +93,7 @@ def _image(options: argparse.Namespace) -> None:
 
 
 def _link(options: argparse.Namespace) -> None:
-    Cluster.find(options.name).link(Cluster.find(options.other), megabits=options.megabits)
-
-
-def _unlink(options: argparse.Namespace) -> None:
-    Cluster.find(options.name).unlink(Cluster.find(options.other))
+    Cluster.find(options.name).link(Cluster.find(options.other))
 
 
 def _cut(options: argparse.Namespace) -> None:

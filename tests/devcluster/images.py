@@ -88,15 +88,8 @@ def write_archive(out: IO[bytes], refs: Iterable[str], *, without: set[str]) -> 
             parts = json.loads(manifest)
             config = _store("get-image-data", ref, parts["config"]["digest"]).encode()
             digests = [_add_blob(tar, content) for content in (manifest, config)]
-            annotations = {"io.containerd.image.name": ref}
-            entries.append(
-                {
-                    "mediaType": parts["mediaType"],
-                    "digest": digests[0],
-                    "size": len(manifest),
-                    "annotations": annotations,
-                }
-            )
+            entry = {"mediaType": parts["mediaType"], "digest": digests[0], "size": len(manifest)}
+            entries.append({**entry, "annotations": {"io.containerd.image.name": ref}})
             for digest, layer in _layers(ref):
                 if digest not in written:
                     written.add(digest)

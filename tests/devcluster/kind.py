@@ -5,7 +5,7 @@ from pathlib import Path
 
 from devcluster import images, toolchain
 from devcluster.progress import step
-from devcluster.toolchain import CACHE, Unavailable, run
+from devcluster.toolchain import CACHE, run
 
 DIRECTORY = CACHE / "kind"
 
@@ -46,19 +46,9 @@ class KindCluster:
             (directory / "pods").write_text(f"10.{100 + number}.0.0/16")
             ranges = f'{{podSubnet: "10.{100 + number}.0.0/16", serviceSubnet: "10.{160 + number}.0.0/16"}}'
             config = f"kind: Cluster\napiVersion: kind.x-k8s.io/v1alpha4\nnetworking: {ranges}\n"
-            create: list[str | Path] = [
-                toolchain.kind(),
-                "create",
-                "cluster",
-                "--name",
-                name,
-                "--wait",
-                "120s",
-                "--config",
-                "-",
-            ]
+            create = ("create", "cluster", "--name", name, "--wait", "120s", "--config", "-", "--kubeconfig")
             with step(f"cluster {name}: starting kind", usually_s=40):
-                run(*create, "--kubeconfig", directory / "kubeconfig", input=config)
+                run(toolchain.kind(), *create, directory / "kubeconfig", input=config)
             internal = run(toolchain.kind(), "get", "kubeconfig", "--internal", "--name", name)
             (directory / "peer.kubeconfig").write_text(internal)
         cluster = cls(name)
@@ -85,10 +75,8 @@ class KindCluster:
     def other(self, name: str) -> "KindCluster":
         return KindCluster(name)
 
-    def link(self, other: "KindCluster", *, megabits: int = 0) -> None:
+    def link(self, other: "KindCluster") -> None:
         """Both nodes are on Docker's network ``kind`` already; Pods get a route."""
-        if megabits:
-            raise Unavailable("bandwidth of links is limited on devcluster only")
         for near, far in ((self, other), (other, self)):
             near.in_node("ip", "route", "replace", far.pods, "via", far.node_address)
 

@@ -92,15 +92,8 @@ def supervise(layout: Layout, *, listener: int) -> None:
     until(lambda: ready("/readyz"), timeout_s=60)
     for name in ("kubelet", "kube-controller-manager", "kube-scheduler", "kube-proxy", "coredns"):
         start(name)
-    apply: list[str | Path] = [
-        INSIDE / "kubectl",
-        "--kubeconfig",
-        INSIDE / "peer.kubeconfig",
-        "apply",
-        "-f",
-        INSIDE / "addons.json",
-    ]
-    until(lambda: run(*apply), timeout_s=30)
+    kubectl = (INSIDE / "kubectl", "--kubeconfig", INSIDE / "peer.kubeconfig")
+    until(lambda: run(*kubectl, "apply", "-f", INSIDE / "addons.json"), timeout_s=30)
     while True:
         pid, status = os.wait()
         if name := running.pop(pid, ""):

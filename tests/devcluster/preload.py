@@ -49,19 +49,8 @@ def _make_store(refs: images.Images) -> None:
         step("unpacking the images for new clusters, once", usually_s=20),
         tempfile.TemporaryDirectory(dir=CACHE) as work,
     ):
-        command = [
-            "unshare",
-            "--mount",
-            "--pid",
-            "--fork",
-            "--kill-child",
-            "--mount-proc",
-            "sh",
-            "-c",
-            IMPORT,
-            "sh",
-            work,
-        ]
+        apart = ("unshare", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc")
+        command = [*apart, "sh", "-c", IMPORT, "sh", work]
         with subprocess.Popen(command, stdin=PIPE, stderr=PIPE) as importing:
             assert importing.stdin and importing.stderr
             images.write_archive(importing.stdin, refs, without=set())

@@ -131,16 +131,8 @@ def node_programs() -> Path:
         build: list[str | Path] = [go(), "build", "-C", SOURCE, "-p", str(os.cpu_count()), "-trimpath"]
         with step(f"building Kubernetes {version[1]}, once", usually_s=240):
             run(*build, "-ldflags", f"-s -w {stamp}", "-o", half / "node", ".", env=_go_environment())
-            run(
-                *build,
-                "-ldflags",
-                "-s -w",
-                "-o",
-                f"{half}/",
-                "./pause",
-                "./forward",
-                env=_go_environment(CGO_ENABLED="0"),
-            )
+            static = ("-ldflags", "-s -w", "-o", f"{half}/", "./pause", "./forward")
+            run(*build, *static, env=_go_environment(CGO_ENABLED="0"))
             (half / "kubectl").symlink_to("node")
             for old in {*CACHE.glob("kubernetes-*")} - {half}:
                 shutil.rmtree(old)
