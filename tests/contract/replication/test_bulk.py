@@ -11,7 +11,7 @@ from contract.replication.test_plain import held
 from region_operator.errors import InvalidInput
 from region_operator.replication.feed import BulkRows, FeedPage, FeedRequest
 from region_operator.replication.model.lag import START
-from region_operator.replication.store import bulk_feed, incarnations
+from region_operator.replication.store import bulk_feed, connections, incarnations
 from region_operator.replication.store.plain_apply import PlainApplication
 
 AWKWARD = "O'Neil \"\\ 50 % \n\t\x01 null é \x1d\x1f"
@@ -235,6 +235,20 @@ def test_rows_of_more_shapes_than_a_page_names_go_the_ordinary_way(
     assert [(rows.entity, rows.count, len(rows.shapes)) for rows in page.bulk] == [("account", 1, 1)]
     there.store.apply(here.id, page)
     assert there.content() == here.content()
+
+
+def test_a_text_that_the_server_would_cut_off_is_put_together_row_by_row(
+    two: tuple[Region, Region], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here, there = two
+    for n in range(3):
+        here.add_account(f"a{n}")
+    whole = page_of(here, there)
+    monkeypatch.setattr(connections, "_SESSION", connections._SESSION.replace(str(connections.LONGEST_GROUP), "200"))
+    monkeypatch.setattr(bulk_feed, "LONGEST_GROUP", 200)
+    here.reopen()
+    assert len(whole.bulk[0].text) > 200
+    assert [rows.text for rows in page_of(here, there).bulk] == [rows.text for rows in whole.bulk]
 
 
 def test_what_the_asking_peer_sent_is_no_part_of_the_bulk(two: tuple[Region, Region]) -> None:

@@ -53,7 +53,7 @@ def test_the_server_makes_the_first_versions_that_are_made_row_by_row(
     region = make_region(1, prepared=False)
     populate(region, character_set=character_set)
     with monkeypatch.context() as patch:
-        patch.setattr(bulk_tables, "find", lambda *_: None)
+        patch.setattr(bulk_tables, "find", lambda *_: {})
         region.prepare()
     row_by_row = versions(region)
     assert len(row_by_row) > 20

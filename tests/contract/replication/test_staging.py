@@ -26,9 +26,7 @@ def session(make_region: Callable[..., Region]) -> Any:
         sync_schema=region.schemas.sync,
         well_known=load_well_known(session, region.schemas.sync),
     )
-    bulk = bulk_tables.find(session, found, found.tables["account"])
-    assert bulk is not None
-    yield session, found, bulk
+    yield session, found, bulk_tables.find(session, found)["account"]
     session.close()
 
 
@@ -42,7 +40,7 @@ def test_texts_arrive_as_they_were_sent(session: Any) -> None:
     texts = [NASTY, *map(chr, range(0x20)), "", "null", "x" * 100, "\\", '"', "\\u0041", None]
     sent = [json.dumps(json.loads(line(bulk, account_name=text)), ensure_ascii=False).encode() for text in texts]
     assert all(map(staging.is_plain(bulk).fullmatch, sent))
-    staging.fill(connection, found, bulk, sent)
+    staging.fill(connection, found, bulk, staging.Piece.of(sent).literals)
     place = bulk.table.entity.columns.index("account_name")
     assert rows(connection, found, f"n, k, lsn, g, shape, c{place}") == [
         (number, "key-1", 7, "", 0, text) for number, text in enumerate(texts, start=1)
@@ -58,7 +56,7 @@ def test_a_page_takes_the_place_of_the_one_before_it_and_ends_no_transaction(ses
     connection.execute("START TRANSACTION")
     connection.execute(f"INSERT INTO {found.own('left_out')} VALUES ('made-up', UTC_TIMESTAMP())")
     for key in ("one", "two"):
-        staging.fill(connection, found, bulk, [line(bulk, key=key)])
+        staging.fill(connection, found, bulk, staging.Piece.of([line(bulk, key=key)]).literals)
     assert rows(connection, found, "k") == [("two",)]
     connection.execute("ROLLBACK")
     assert connection.select(f"SELECT entity FROM {found.own('left_out')}") == []

@@ -24,6 +24,7 @@ from region_operator.replication.store.context import Context, Outcome
 from region_operator.replication.store.faults import is_deadlock, is_gone
 from region_operator.replication.store.layout import Table
 from region_operator.replication.store.rows import marks
+from region_operator.replication.store.staging import Piece
 
 LINES = 2000
 """Rows that one statement writes."""
@@ -47,16 +48,15 @@ class BulkApplication:
 
     def run(self, pages: Sequence[BulkRows]) -> list[BulkRows]:
         """Write rows, parents first; returns those that take a closer look."""
-        left = []
+        left, fit_tables = [], bulk_tables.find(self._session, self._layout)
         for rows in sorted(pages, key=lambda rows: self._layout.depth(rows.entity) if self._is_known(rows) else -1):
-            table = self._check(rows) if self._is_known(rows) else None
+            table = fit_tables.get(rows.entity) if self._is_known(rows) and self._check(rows) else None
             lines = rows.text.split(b"\n")
             if table is not None:
-                fit = staging.is_plain(table).fullmatch
-                taken = [line for line in lines if fit(line)]
-                lines = [line for line in lines if not fit(line)] if len(taken) < len(lines) else []
-                pieces = (taken[start : start + LINES] for start in range(0, len(taken), LINES))
-                lines += [line for piece in pieces for line in self._take(table, rows.shapes, piece)]
+                pieces = staging.pieces(table, lines, size=LINES)
+                lines = []
+                for piece in pieces:
+                    lines += [*piece.others, *(self._take(table, rows.shapes, piece) if piece.lines else ())]
             if lines:
                 left.append(replace(rows, count=len(lines), text=b"\n".join(lines)))
         if self._outcome.changed:
@@ -66,42 +66,43 @@ class BulkApplication:
     def _is_known(self, rows: BulkRows) -> bool:
         return rows.entity in self._layout.tables
 
-    def _check(self, rows: BulkRows) -> BulkTable | None:
-        """What holds for all rows of an entity: rules, columns, and that their states are plain and nobody's lie."""
+    def _check(self, rows: BulkRows) -> bool:
+        """What holds for all rows of an entity: rules, fields, and that their states are plain and nobody's lie."""
         table, rules = self._layout.tables[rows.entity], self._context.rules[rows.entity]
-        found = bulk_tables.find(self._session, self._layout, table)
         if rows.fields != sets.fields_of(table) or rules.accept_from is not None or not rules.synced:
-            return None
+            return False
         for shape in rows.shapes:
             state = shapes.check(shape, entity=rows.entity, fields=table.entity.field_names)
             if state is None or state.vector.get(self._context.tenure.actor, 0):
-                return None
+                return False
             if state.highest() > MOST_WRITES_AT_ONCE:
-                return None
-        return found
+                return False
+        return True
 
-    def _take(self, bulk: BulkTable, found: Sequence[Shape], lines: list[bytes]) -> list[bytes]:
+    def _take(self, bulk: BulkTable, found: Sequence[Shape], piece: Piece) -> list[bytes]:
         """Write some lines; returns what is left of them."""
+        lines = piece.lines
         try:
-            left = self._take_new(bulk, found, lines)
+            left = self._take_new(bulk, found, piece)
             if left is not None:
                 return left
-            places = self._known(bulk, lines)
+            places = self._known(bulk, piece)
             new = [line for place, line in enumerate(lines, start=1) if place not in places]
-            left = self._take_new(bulk, found, new) if places and new else new
+            left = self._take_new(bulk, found, Piece.of(new)) if places and new else new
         except _NotStaged:
             return lines
         return [*(lines[place - 1] for place in sorted(places)), *(new if left is None else left)]
 
-    def _take_new(self, bulk: BulkTable, found: Sequence[Shape], lines: list[bytes]) -> list[bytes] | None:
+    def _take_new(self, bulk: BulkTable, found: Sequence[Shape], piece: Piece) -> list[bytes] | None:
         """Write lines none of which is known here; None if one is after all, or the database refuses one."""
-        self._stage(bulk, lines)
+        lines = piece.lines
+        self._stage(bulk, piece)
         try:
             with self._session.savepoint():
                 missed = self._insert(bulk, count=len(lines))
                 if missed:
                     written = [line for place, line in enumerate(lines, start=1) if place not in missed]
-                    self._stage(bulk, written)
+                    self._stage(bulk, Piece.of(written))
                 count = len(lines) - len(missed)
                 if count and (self._number(bulk, found) != count or not self._is_alone(bulk, count=count)):
                     raise _NotPlain
@@ -116,18 +117,18 @@ class BulkApplication:
             self._wake(bulk.table, lines)
         return [lines[place - 1] for place in sorted(missed)]
 
-    def _stage(self, bulk: BulkTable, lines: Sequence[bytes]) -> None:
+    def _stage(self, bulk: BulkTable, piece: Piece) -> None:
         try:
-            staging.fill(self._session, self._layout, bulk, lines)
+            staging.fill(self._session, self._layout, bulk, piece.literals)
         except pymysql.Error as error:
             if is_deadlock(error) or is_gone(error):
                 raise
             raise _NotStaged from error
 
-    def _known(self, bulk: BulkTable, lines: Sequence[bytes]) -> set[int]:
+    def _known(self, bulk: BulkTable, piece: Piece) -> set[int]:
         """The places of lines whose keys are here already."""
+        self._stage(bulk, piece)
         table = bulk.table
-        self._stage(bulk, lines)
         own, same = self._layout.own("row_version"), "v.entity_key = CONVERT(r.k USING utf8mb4) COLLATE utf8mb4_bin"
         found = [
             *self._session.select(

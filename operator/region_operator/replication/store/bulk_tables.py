@@ -1,12 +1,13 @@
 """Which entities' rows may travel as text that databases read: those whose columns give back exactly what they get."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
 from region_operator.replication.catalog import Column, Field
 from region_operator.replication.store.connections import Session
 from region_operator.replication.store.layout import Layout, Table
+from region_operator.replication.store.rows import marks
 from region_operator.replication.store.sets import columns
 
 LONGEST_TEXT: Final = 1024
@@ -19,6 +20,8 @@ _EXACT: Final = {
     "datetime": frozenset({"datetime", "timestamp"}),
     "decimal": frozenset[str](),  # rounds
 }
+
+_Columns = dict[str, tuple[str, int, str]]
 
 
 @dataclass(frozen=True)
@@ -42,8 +45,14 @@ class BulkTable:
         return self.collations[self.key_column]
 
 
-def find(session: Session, layout: Layout, table: Table) -> BulkTable | None:
-    """Return the table if its rows may travel as text, into it and out of it."""
+def find(session: Session, layout: Layout) -> dict[str, BulkTable]:
+    """The tables whose rows may travel as text, into them and out of them, by entity."""
+    columns_of = _columns(session, layout, layout.tables.values())
+    found = {name: _fit(layout, table, columns_of) for name, table in layout.tables.items()}
+    return {name: bulk for name, bulk in found.items() if bulk is not None}
+
+
+def _fit(layout: Layout, table: Table, columns_of: Mapping[str, "_Columns"]) -> BulkTable | None:
     entity = table.entity
     key, parents = entity.key_column, [layout.tables[str(field.reference)] for field in table.references]
     if key is None or not entity.is_uniform or entity.tree is not None:
@@ -52,13 +61,16 @@ def find(session: Session, layout: Layout, table: Table) -> BulkTable | None:
         return None
     if any(column.kind == "str" and not _is_short(field, column) for field, column in columns(table)):
         return None
-    found = _columns(session, layout, table)
+    found = columns_of[entity.table]
     for field, column in columns(table):
         kind = "int" if field.reference is not None else column.kind
         data_type, fraction, _ = found.get(column.name, ("", 0, ""))
         if data_type not in _EXACT[kind] or fraction:
             return None
-    keys = {f.name: key_collation(session, layout, layout.tables[str(f.reference)]) for f in table.references}
+    keys = {
+        field.name: columns_of[parent.entity.table][str(parent.entity.key_column)][2]
+        for field, parent in zip(table.references, parents, strict=True)
+    }
     return BulkTable(table, key, {name: collation for name, (_, _, collation) in found.items()}, keys)
 
 
@@ -77,16 +89,17 @@ def _is_short(field: Field, column: Column) -> bool:
 
 def key_collation(session: Session, layout: Layout, table: Table) -> str:
     """Collation of the key column."""
-    return _columns(session, layout, table)[str(table.entity.key_column)][2]
+    return _columns(session, layout, [table])[table.entity.table][str(table.entity.key_column)][2]
 
 
-def _columns(session: Session, layout: Layout, table: Table) -> dict[str, tuple[str, int, str]]:
-    """Type, digits of a second's fraction and collation of each column."""
-    return {
-        str(name): (str(data_type).lower(), int(fraction or 0), str(collation or ""))
-        for name, data_type, fraction, collation in session.select(
-            "SELECT column_name, data_type, datetime_precision, collation_name FROM information_schema.columns "
-            "WHERE table_schema = %s AND table_name = %s",
-            (layout.business.strip("`"), table.entity.table),
-        )
-    }
+def _columns(session: Session, layout: Layout, tables: Iterable[Table]) -> dict[str, "_Columns"]:
+    """Type, digits of a second's fraction and collation of each column, by table."""
+    names = sorted({table.entity.table for table in tables})
+    found: dict[str, _Columns] = {name: {} for name in names}
+    for table_name, name, data_type, fraction, collation in session.select(
+        "SELECT table_name, column_name, data_type, datetime_precision, collation_name "
+        f"FROM information_schema.columns WHERE table_schema = %s AND table_name IN ({marks(names)})",
+        (layout.business.strip("`"), *names),
+    ):
+        found[str(table_name)][str(name)] = (str(data_type).lower(), int(fraction or 0), str(collation or ""))
+    return found

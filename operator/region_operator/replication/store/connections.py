@@ -27,11 +27,14 @@ Result = TypeVar("Result")
 CAPTURE_SWITCH: Final = "@region_sync_apply"
 """Session variable that tells the triggers that the applier writes."""
 
+LONGEST_GROUP: Final = 16 * 1024 * 1024
+"""Bytes that GROUP_CONCAT and JSON_ARRAYAGG make at most; what is longer they cut off."""
+
 _SESSION: Final = (
     # STRICT: a value that does not fit is an error that parks a row, never a silently different value under its dot.
     "SET SESSION sql_mode = 'STRICT_ALL_TABLES,ERROR_FOR_DIVISION_BY_ZERO,NO_ENGINE_SUBSTITUTION',"
     " time_zone = '+00:00', innodb_lock_wait_timeout = 1, lock_wait_timeout = 5,"
-    " group_concat_max_len = 16777216"
+    f" group_concat_max_len = {LONGEST_GROUP}"
 )
 _AS_TEXT: Final = (
     FIELD_TYPE.DATETIME,

@@ -44,6 +44,8 @@ def read(session: Session, layout: Layout, request: FeedRequest, *, region_id: i
     else:
         found, reached, unfolded = _collect(session, layout, request, after=here.lsn, head=head)
     beyond = Cursor(here.incarnation, reached)
+    # What the peer sent itself may be a million rows: they were passed over once.
+    first = here.lsn + 1 if bulk is not None and bulk.rows else found[0].lsn if found else reached + 1
     page = FeedPage(
         source=region_id,
         history=history,
@@ -51,7 +53,7 @@ def read(session: Session, layout: Layout, request: FeedRequest, *, region_id: i
         next=beyond,
         head=head,
         total_rows=_count(session, layout) if request.after == START else 0,
-        age_ms=_age_ms(session, layout, after=here.lsn, peer=request.peer),
+        age_ms=_age_ms(session, layout, after=first - 1, peer=request.peer),
         remaining_age_ms=_age_ms(session, layout, after=reached, peer=request.peer),
         unfolded=unfolded,
         leaves_out=bool(layout.left_out or left_out.known(session, layout)),

@@ -18,7 +18,7 @@ def run(session: Session, layout: Layout) -> int:
 
 
 def _table(session: Session, layout: Layout, table: Table) -> int:
-    is_plain = bulk_tables.find(session, layout, table) is not None
+    is_plain = table.entity.name in bulk_tables.find(session, layout)
     made, last = 0, 0
     while True:
         with session.transaction():

@@ -6,7 +6,9 @@ would have to find out row by row: that keys and times look like such.
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
 from functools import cache
 from typing import Final
 
@@ -44,8 +46,46 @@ def _line(kinds: tuple[str, ...]) -> "re.Pattern[bytes]":
     return re.compile(rf"\[{_HEAD}{values}\]".encode())
 
 
-def fill(session: Session, layout: Layout, bulk: BulkTable, lines: Sequence[bytes]) -> None:
-    """Leave lines that are plain in the table, numbered from 1, in place of what was there.
+@dataclass(frozen=True)
+class Piece:
+    """Lines of one statement, made ready for it.
+
+    Attributes:
+        literals: the lines as values of an INSERT, numbered from 1.
+        others: lines that are not fit.
+    """
+
+    lines: list[bytes]
+    literals: bytes
+    others: Sequence[bytes] = ()
+
+    @classmethod
+    def of(cls, lines: list[bytes], *, others: Sequence[bytes] = ()) -> "Piece":
+        """``lines`` have been found to be plain."""
+        rows = (b"(%d,%b)" % (number, _literals(line[1:-1])) for number, line in enumerate(lines, start=1))
+        return cls(lines, b",".join(rows), others)
+
+
+def pieces(bulk: BulkTable, lines: Sequence[bytes], *, size: int) -> Iterator[Piece]:
+    """Lines in pieces, each of which is made ready while the database takes the one before."""
+    with ThreadPoolExecutor(max_workers=1, thread_name_prefix="bulk") as worker:
+        following: Future[Piece] | None = None
+        for start in range(0, len(lines), size):
+            ready, following = following, worker.submit(sift, bulk, lines[start : start + size])
+            if ready is not None:
+                yield ready.result()
+        if following is not None:
+            yield following.result()
+
+
+def sift(bulk: BulkTable, lines: Sequence[bytes]) -> Piece:
+    fit = is_plain(bulk).fullmatch
+    plain = [line for line in lines if fit(line)]
+    return Piece.of(plain, others=[line for line in lines if not fit(line)] if len(plain) < len(lines) else ())
+
+
+def fill(session: Session, layout: Layout, bulk: BulkTable, literals: bytes) -> None:
+    """Leave the literals of a piece in the table in place of what was there.
 
     The table is the session's own: nobody else sees it, no transaction is ended by it, and a binary log of rows leaves
     it out.
@@ -58,8 +98,7 @@ def fill(session: Session, layout: Layout, bulk: BulkTable, lines: Sequence[byte
         f"CREATE OR REPLACE TEMPORARY TABLE {layout.own(TABLE)} ({', '.join(placed)}) "
         "ENGINE=Aria TRANSACTIONAL=0 ROW_FORMAT=PAGE DEFAULT CHARSET=utf8mb4"
     )
-    rows = b",".join(b"(%d,%b)" % (number, _literals(line[1:-1])) for number, line in enumerate(lines, start=1))
-    session.execute_text(f"INSERT INTO {layout.own(TABLE)} VALUES ".encode() + rows)
+    session.execute_text(f"INSERT INTO {layout.own(TABLE)} VALUES ".encode() + literals)
 
 
 def _literals(line: bytes) -> bytes:
