@@ -41,6 +41,11 @@ def hash_sql(table: Table, alias: str) -> str:
     return f"CAST(CONV(LEFT(MD5(JSON_ARRAY({columns})), 16), 16, 10) AS UNSIGNED)"
 
 
+def kept_sql(table: Table, alias: str) -> str:
+    """SQL of what is kept of a row with its version."""
+    return hash_sql(table, alias) if _is_checked(table) else "NULL"
+
+
 def hashes(session: Session, layout: Layout, keys: Iterable[RowKey]) -> dict[RowKey, int]:
     """Of rows as they stand, seen from inside the transaction that has locked or written them."""
     found: dict[RowKey, int] = {}

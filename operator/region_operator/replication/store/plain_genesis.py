@@ -10,7 +10,7 @@ from region_operator.replication.catalog import Entity
 from region_operator.replication.model import codec, shapes
 from region_operator.replication.model.shapes import GENESIS_LENGTH, KEY_EXCEPTIONS, Shape
 from region_operator.replication.model.state import genesis
-from region_operator.replication.store import bulk_tables, sets, versions
+from region_operator.replication.store import bulk_tables, contents, sets, versions
 from region_operator.replication.store.connections import Session
 from region_operator.replication.store.layout import Layout, Table, literal
 from region_operator.replication.store.rows import marks
@@ -54,10 +54,11 @@ def _insert(session: Session, layout: Layout, table: Table, *, span: tuple[int, 
         *sets.presentable_sql(layout, table),
     ]
     return session.execute(
-        f"INSERT INTO {versions_} (entity, entity_key, lsn, complete, state, alive, changed_at) "
-        "SELECT %s, r.k, %s + r.n, 0, CONCAT(%s, r.k, %s, r.g, %s, r.k, %s), 1, UTC_TIMESTAMP(6) FROM ("
+        f"INSERT INTO {versions_} (entity, entity_key, lsn, complete, state, alive, content_hash, changed_at) "
+        "SELECT %s, r.k, %s + r.n, 0, CONCAT(%s, r.k, %s, r.g, %s, r.k, %s), 1, r.h, UTC_TIMESTAMP(6) FROM ("
         f"SELECT ROW_NUMBER() OVER (ORDER BY t.{table.local_id}) AS n, {_key(table)} AS k, "
-        f"LEFT(MD5({_content(layout, table)}), {GENESIS_LENGTH}) AS g FROM {table.sql} t"
+        f"LEFT(MD5({_content(layout, table)}), {GENESIS_LENGTH}) AS g, {contents.kept_sql(table, 't')} AS h "
+        f"FROM {table.sql} t"
         # A join, since NOT EXISTS may be carried out by reading all versions first.
         f"{sets.parents_sql(layout, table)} LEFT JOIN {versions_} v ON v.entity = %s AND v.entity_key = {_key(table)} "
         f"WHERE {' AND '.join(conditions)}) r",
