@@ -7,7 +7,7 @@ BIN := $(CURDIR)/.venv/bin
 STAMP := .venv/installed-$(shell sha256sum pyproject.toml | cut -c1-12)
 export PYTHONPATH := tests
 DEV := $(BIN)/python -m devcluster
-BENCHMARKS := replication replication.memory alternatives region_ready black_holes
+BENCHMARKS := replication replication.memory replication.partition alternatives region_ready black_holes
 NAME ?= dev
 
 help:  ## this list

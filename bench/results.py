@@ -10,6 +10,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 DIRECTORY = Path(__file__).parent / "results"
+SERIES = DIRECTORY / "series"
+"""What was seen over time."""
 
 
 @dataclass(frozen=True)

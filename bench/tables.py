@@ -6,11 +6,12 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from bench import plot
-from bench.results import DIRECTORY
+from bench import plot, timeline
+from bench.results import DIRECTORY, SERIES
 
 ROOT = Path(__file__).parents[1]
 PAGE, PLOT, README = ROOT / "docs/benchmarks.md", ROOT / "docs/benchmarks.svg", ROOT / "README.md"
+PARTITION, PARTITION_PLOT = SERIES / "partition.json", ROOT / "docs/partition.svg"
 TRIED = Path(__file__).parent / "tried.toml"
 REPLICATION = "replication.json"
 BEGIN, END = "<!-- figures: written by `python -m bench.tables` -->\n", "<!-- end of figures -->\n"
@@ -64,6 +65,8 @@ def _section(path: Path) -> Iterator[str]:
     yield f"## {path.stem.replace('_', ' ').capitalize()}\n"
     if path.name == REPLICATION:
         yield f"{_image(PLOT.name)}\n"
+        if PARTITION.exists():
+            yield f"{_picture(PARTITION_PLOT.name)}\n"
     yield table(rows)
     yield ""
     yield from _missed(rows, tomllib.loads(TRIED.read_text()))
@@ -97,11 +100,17 @@ def readme(text: str, rows: Sequence[Mapping[str, Any]]) -> str:
     _, after = rest.split(END)
     shown = [row for row in rows if row["holds"] is not None]
     image = f"{_image(PLOT.relative_to(ROOT))}\n\n" if any(row["ratio"] for row in shown) else ""
+    if PARTITION.exists():
+        image += f"{_picture(PARTITION_PLOT.relative_to(ROOT))}\n\n"
     return f"{before}{BEGIN}\n{image}{table(shown, without=('when',))}\n\nMeasured on: {_when(shown)}.\n\n{END}{after}"
 
 
 def _image(path: "str | Path") -> str:
     return f"![measured, as a multiple of what it stands beside]({path})"
+
+
+def _picture(path: "str | Path") -> str:
+    return f"![changes that each region lacks, and a full scan, through a partition and its healing]({path})"
 
 
 def _missed(rows: Sequence[Mapping[str, Any]], tried: Mapping[str, str]) -> Iterator[str]:
@@ -142,5 +151,7 @@ if __name__ == "__main__":
     PAGE.write_text(page())
     measured = json.loads((DIRECTORY / REPLICATION).read_text())
     PLOT.write_text(plot.svg(measured))
+    if PARTITION.exists():
+        PARTITION_PLOT.write_text(timeline.svg(json.loads(PARTITION.read_text())))
     README.write_text(readme(README.read_text(), measured))
     print(text_table(measured))

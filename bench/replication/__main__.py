@@ -6,7 +6,7 @@ import sys
 import time
 from collections.abc import Awaitable, Callable
 
-from bench.replication import catch_up, first_copy, one_change, scans, writers
+from bench.replication import catch_up, first_copy, one_change, scan_load, scans, writers
 from bench.replication.bed import Bed, bed, tell
 from bench.replication.data import Size
 from bench.replication.regions import NotFinished
@@ -21,6 +21,7 @@ MEASURES: dict[str, Measure] = {
     "catch_up": catch_up.measure,
     "both_sides": catch_up.measure_both_sides,
     "scans": scans.measure,
+    "scan_load": scan_load.measure,
     "own_writes": writers.measure_own_writes,
 }
 

@@ -1,4 +1,4 @@
-"""Memory of the agents during first copies of few and of many rows: `python -m bench.replication.memory`.
+"""Memory of the agents during first copies and scans of few and of many rows: `python -m bench.replication.memory`.
 
 Each size has servers and agents of its own; the highest resident memory of an agent's process is what the kernel kept.
 """
@@ -10,6 +10,7 @@ import sys
 from bench.replication.bed import bed, tell
 from bench.replication.data import Size
 from bench.replication.regions import NotFinished
+from bench.replication.scans import scan
 from bench.results import Figure, record
 from bench.tables import text_table
 
@@ -18,18 +19,28 @@ DEFAULT_ROWS = "100000,1000000"
 
 
 async def measure(counts: list[int], *, limit_s: float) -> list[Figure]:
-    """First copies of accounts, which are narrow rows; the first count is what others are beside."""
+    """Of accounts, which are narrow rows; the first count is what others are beside."""
     figures: list[Figure] = []
-    smallest: tuple[float, float] | None = None
+    smallest: dict[str, float] = {}
     for rows in counts:
         async with bed(Size(domains=10, accounts=rows, users=0, updates=0), limit_s=limit_s) as made:
-            seconds = (await made.copy()).seconds
-            peaks = made.regions.peak_mib()
-        tell(f"{rows:,} rows in {seconds:.1f} s: {peaks[0]:.0f} MiB giving, {peaks[1]:.0f} MiB receiving")
-        for role, peak, beside in zip(("giving", "receiving"), peaks, smallest or (None, None), strict=True):
+            await made.copy()
+            giving, receiving = made.regions.peak_mib()
+            made.regions.forget_peaks()
+            await scan(made, verify="Content")
+            asking, answering = made.regions.peak_mib()
+        peaks = {
+            f"first copy of {rows:,} narrow rows, giving": giving,
+            f"first copy of {rows:,} narrow rows, receiving": receiving,
+            f"full scan of {rows:,} narrow rows, asking": asking,
+            f"full scan of {rows:,} narrow rows, answering": answering,
+        }
+        for what, peak in peaks.items():
+            tell(f"{what}: {peak:.0f} MiB")
+            beside = smallest.get(what.replace(f"{rows:,}", f"{counts[0]:,}"))
             figures.append(
                 Figure(
-                    f"agent memory, first copy of {rows:,} narrow rows, {role}",
+                    f"agent memory, {what}",
                     round(peak, 1),
                     "MiB",
                     goal=GOAL_MIB,

@@ -78,6 +78,11 @@ class Regions:
         """The most memory that each agent's process has had resident."""
         return peak_mib(self.agents[0]), peak_mib(self.agents[1])
 
+    def forget_peaks(self) -> None:
+        """From now on; the kernel begins anew with what is resident."""
+        for agent in self.agents:
+            Path(f"/proc/{agent.pid}/clear_refs").write_text("5")
+
     def _is_equal(self) -> bool:
         one, two = self.databases
         if applied(two, source=1) != one.head() or applied(one, source=2) != two.head():

@@ -11,7 +11,7 @@ import subprocess
 import time
 import uuid
 from collections.abc import Awaitable, Callable
-from typing import TypeVar
+from typing import Final, Literal, TypeVar
 
 from bench.replication.bed import Bed, tell
 from bench.replication.data import user_uuid
@@ -24,8 +24,8 @@ from contract.mariadb import MariaDBServer
 from region_operator.api.scans import ChunkGrant, LoadGrant, ScanGrant, ScanReport
 from region_operator.replication.store.connections import CAPTURE_SWITCH
 
-VERIFY = "Versions"
-LOST = 1000
+VERIFY: Final[tuple[Literal["Versions", "Content"], ...]] = ("Versions", "Content")
+DRIFTED = 1000
 GOAL_VERIFY, GOAL_REPAIR = 1.0, 0.1
 LOOK_S = 0.02
 DIFFERED = (0, 2)
@@ -38,39 +38,52 @@ async def measure(bed: Bed) -> list[Figure]:
     if shutil.which("pt-table-sync") is None:
         raise NotFinished("there is no pt-table-sync: apt-get install percona-toolkit")
     await bed.join()
-    rows = f"{bed.size.rows:,} rows"
+    rows, figures = f"{bed.size.rows:,} rows", []
     checksum_s = await _seconds(lambda: asyncio.to_thread(_checksum, bed))
-    clean, clean_s = await _timed(lambda: _scan(bed))
-    _expect(clean, "Clean")
-    tell(f"clean: {clean_s:.1f} s, pt-table-checksum {checksum_s:.1f} s")
-    lost = min(LOST, bed.size.users // 10)
+    for verify in VERIFY:
+        clean, clean_s = await _timed(lambda verify=verify: scan(bed, verify=verify))
+        _expect(clean, "Clean")
+        tell(f"clean, {verify}: {clean_s:.1f} s, pt-table-checksum {checksum_s:.1f} s")
+        figures.append(
+            Figure(
+                f"full scan of equal regions ({verify})",
+                round(clean_s, 2),
+                "s",
+                beside="pt-table-checksum of one server",
+                theirs=round(checksum_s, 2),
+                ratio_at_most=GOAL_VERIFY,
+                size=rows,
+            )
+        )
+    count = min(DRIFTED, bed.size.users // 10)
+    figures.append(
+        await _repair(bed, f"{count:,} lost rows and brings them back", _lose, count=count, verify=VERIFY[0])
+    )
+    figures.append(
+        await _repair(bed, f"{count:,} changed rows and puts them back", _change, count=count, verify="Content")
+    )
+    return figures
+
+
+async def _repair(
+    bed: Bed, what: str, harm: Callable[[Bed, int], None], *, count: int, verify: Literal["Versions", "Content"]
+) -> Figure:
     await _copy_plain(bed)
-    await asyncio.to_thread(_lose, bed, lost)
+    await asyncio.to_thread(harm, bed, count)
     sync_s = await _seconds(lambda: asyncio.to_thread(_sync, bed))
-    repaired, repaired_s = await _timed(lambda: _scan(bed))
-    _expect(repaired, "Repaired", count=lost)
+    repaired, repaired_s = await _timed(lambda: scan(bed, verify=verify, drift="Revert"))
+    _expect(repaired, "Repaired", count=count)
     await bed.check()
-    tell(f"{lost:,} lost and found: {repaired_s:.1f} s, pt-table-sync {sync_s:.1f} s")
-    return [
-        Figure(
-            f"full scan of equal regions ({VERIFY})",
-            round(clean_s, 2),
-            "s",
-            beside="pt-table-checksum of one server",
-            theirs=round(checksum_s, 2),
-            ratio_at_most=GOAL_VERIFY,
-            size=rows,
-        ),
-        Figure(
-            f"full scan that finds {lost:,} lost rows and brings them back ({VERIFY})",
-            round(repaired_s, 2),
-            "s",
-            beside="pt-table-sync of the tables",
-            theirs=round(sync_s, 2),
-            ratio_at_most=GOAL_REPAIR,
-            size=rows,
-        ),
-    ]
+    tell(f"{what}: {repaired_s:.1f} s, pt-table-sync {sync_s:.1f} s")
+    return Figure(
+        f"full scan that finds {what} ({verify})",
+        round(repaired_s, 2),
+        "s",
+        beside="pt-table-sync of the tables",
+        theirs=round(sync_s, 2),
+        ratio_at_most=GOAL_REPAIR,
+        size=f"{bed.size.rows:,} rows",
+    )
 
 
 async def _timed(work: Callable[[], Awaitable[Result]]) -> tuple[Result, float]:
@@ -83,15 +96,21 @@ async def _seconds(work: Callable[[], Awaitable[object]]) -> float:
     return (await _timed(work))[1]
 
 
-async def _scan(bed: Bed) -> ScanReport:
-    """One scan without marks of load, to its end."""
+async def scan(
+    bed: Bed,
+    *,
+    verify: Literal["Versions", "Content"],
+    drift: Literal["Capture", "Revert"] = "Capture",
+    seen: Callable[[ScanReport], None] = lambda _: None,
+) -> ScanReport:
+    """One scan as a policy that says nothing has it, but for the marks of load, to its end; ``seen`` meanwhile."""
     regions = bed.regions
     client, endpoint = regions.operator.client, regions.operator.endpoint(regions.one)
     grant = ScanGrant(
         peering_uid=PEERING,
         peer=regions.two.id,
-        verify=VERIFY,
-        drift="Capture",
+        verify=verify,
+        drift=drift,
         chunk=ChunkGrant(target_millis=500, max_rows=50_000),
         load=LoadGrant(),
         not_after="2100-01-01T00:00:00Z",
@@ -100,12 +119,17 @@ async def _scan(bed: Bed) -> ScanReport:
     scan_id = str(uuid.uuid4())
     await client.put_scan(endpoint, scan_id, grant)
     until = time.perf_counter() + bed.limit_s
-    while time.perf_counter() < until:
-        reports = {report.id: report for report in (await client.get_scans(endpoint)).scans}
-        if reports[scan_id].state == "Ended":
-            return reports[scan_id]
-        await asyncio.sleep(LOOK_S)
-    raise NotFinished(f"the scan stands at {reports[scan_id]}")
+    try:
+        while time.perf_counter() < until:
+            report = {report.id: report for report in (await client.get_scans(endpoint)).scans}[scan_id]
+            seen(report)
+            if report.state == "Ended":
+                return report
+            await asyncio.sleep(LOOK_S)
+    except asyncio.CancelledError:
+        await client.delete_scan(endpoint, scan_id)
+        raise
+    raise NotFinished(f"the scan stands at {report}")
 
 
 def _expect(report: ScanReport, result: str, *, count: int = 0) -> None:
@@ -139,6 +163,15 @@ def _lose(bed: Bed, count: int) -> None:
             cursor.execute(
                 f"DELETE FROM `{database.schemas.sync}`.row_version WHERE entity = 'user' AND entity_key = {key}"
             )
+
+
+def _change(bed: Bed, count: int) -> None:
+    """The same for what users are called."""
+    keys = ", ".join(user_uuid(1 + number * 7) for number in range(count))
+    with contextlib.closing(bed.servers[1].admin_connection(bed.schema)) as session, session.cursor() as cursor:
+        cursor.execute(f"SET {CAPTURE_SWITCH} = 1")
+        for schema in (bed.schema, SCHEMA):
+            cursor.execute(f"UPDATE `{schema}`.user SET firstname = CONCAT('drifted-', id) WHERE uuid IN ({keys})")
 
 
 def _sync(bed: Bed) -> None:

@@ -15,20 +15,23 @@ ROW_LOCK_WAITS: Final = "rowLockWaitsPerSecond"
 HISTORY_LENGTH: Final = "historyListLength"
 CHUNK_LATENCY: Final = "chunkLatencyPercent"
 API_P95: Final = "apiP95Millis"
+WRITES: Final = "writesPerSecond"
+"""Has no mark: it tells how much of the time a scan leaves to others, not whether it may run."""
 
 _OVER_TIME: Final = frozenset({ROW_LOCK_WAITS, API_P95})
 
 Gauges: TypeAlias = Mapping[str, int]
-"""Of one region, by the names of ``api.scan_policy.GAUGES``."""
+"""Of one region, by the names of ``api.scan_policy.GAUGES``, and ``WRITES``."""
 
 
 @dataclass(frozen=True, slots=True)
 class Counters:
-    """What a database server tells of its load; ``row_lock_waits`` counts since its start."""
+    """What a database server tells of its load; ``row_lock_waits`` and ``writes`` count since its start."""
 
     threads_running: int
     row_lock_waits: int
     history_list_length: int
+    writes: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,4 +92,5 @@ def gauges(before: Counters | None, now: Counters, *, passed_s: float) -> dict[s
     read = {THREADS_RUNNING: now.threads_running, HISTORY_LENGTH: now.history_list_length}
     if before is not None and passed_s > 0 and now.row_lock_waits >= before.row_lock_waits:
         read[ROW_LOCK_WAITS] = math.ceil((now.row_lock_waits - before.row_lock_waits) / passed_s)
+        read[WRITES] = math.ceil(max(0, now.writes - before.writes) / passed_s)
     return read

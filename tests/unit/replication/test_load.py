@@ -33,7 +33,7 @@ def test_a_gauge_without_a_mark_or_without_a_reading_does_not_count() -> None:
 
 
 def test_a_rate_takes_two_readings_of_one_run_of_the_server() -> None:
-    first, second = Counters(3, 100, 7), Counters(3, 111, 7)
+    first, second = Counters(3, 100, 7, writes=10), Counters(3, 111, 7, writes=30)
     assert gauges(None, second, passed_s=1.0) == {"threadsRunning": 3, "historyListLength": 7}
     assert gauges(first, second, passed_s=2.0)["rowLockWaitsPerSecond"] == 6
     assert "rowLockWaitsPerSecond" not in gauges(second, first, passed_s=2.0)

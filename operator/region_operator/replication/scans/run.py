@@ -17,6 +17,7 @@ from typing import Any, Final
 from region_operator.api.scans import ThrottledByGauge
 from region_operator.errors import RegionOperatorError
 from region_operator.replication.load import CHUNK_LATENCY, Excess, Gauges, judge, knows_all, percentile
+from region_operator.replication.scans import resting
 from region_operator.replication.scans.ports import ChunkOutcome, Chunks, Scanned
 from region_operator.replication.scans.record import StoredScan
 from region_operator.replication.scans.sizing import ChunkSize
@@ -58,7 +59,9 @@ class ScanRun:
         self.chunk_s: Callable[[float], None] = lambda _: None
         self._regions, self._chunks, self._keep, self._now, self._clock = regions, chunks, keep, now, clock
         chunk = scan.grant.chunk
-        self._size = ChunkSize.first(target_s=chunk.target_millis / 1000, max_rows=chunk.max_rows)
+        target_s = chunk.target_millis / 1000
+        self._size = ChunkSize.first(target_s=target_s, max_rows=chunk.max_rows)
+        self._small = ChunkSize.first(target_s=target_s / resting.SMALLER, max_rows=chunk.max_rows)
         self._latencies: deque[float] = deque(maxlen=LATENCIES)
         self._numbers: dict[int, int] = {}
 
@@ -96,7 +99,8 @@ class ScanRun:
                 return
         pause_s = PAUSE_S
         while True:
-            found = judge(await self._loads(), self.scan.grant.load, begun=True)
+            loads = await self._loads()
+            found = judge(loads, self.scan.grant.load, begun=True)
             match found.verdict:
                 case "Abort":
                     await self._end("Aborted", _over(found.excess))
@@ -107,18 +111,23 @@ class ScanRun:
                     pause_s = min(PAUSE_MOST_S, 2 * pause_s)
                 case _:
                     pause_s = PAUSE_S
-                    if await self._one_chunk():
+                    if await self._one_chunk(busy=resting.is_busy(loads)):
                         return
 
-    async def _one_chunk(self) -> bool:
-        """True when it was the last."""
+    async def _one_chunk(self, *, busy: bool) -> bool:
+        """True when it was the last; rests after it where others are at work."""
         began = self._clock()
-        outcome = await self._chunks.chunk(self.scan.position, self._size.rows)
+        outcome = await self._chunks.chunk(self.scan.position, (self._small if busy else self._size).rows)
         took_s = max(0.0, self._clock() - began - outcome.waited_s)
         self._latencies.append(took_s)
         self.chunk_s(took_s)
-        self._size = self._size.after(took_s=took_s, compared=outcome.rows_compared)
+        if busy:
+            self._small = self._small.after(took_s=took_s, compared=outcome.rows_compared)
+        else:
+            self._size = self._size.after(took_s=took_s, compared=outcome.rows_compared)
         await self._count(outcome)
+        if busy and outcome.next is not None:
+            await asyncio.sleep(resting.rest_s(took_s))
         return outcome.next is None
 
     async def _count(self, outcome: ChunkOutcome) -> None:
@@ -131,7 +140,7 @@ class ScanRun:
 
     async def _throttle(self, over: Excess | None) -> None:
         assert over is not None
-        self._size = self._size.halved()
+        self._size, self._small = self._size.halved(), self._small.halved()
         self._latencies.clear()  # else a pause for their sake would never end
         by = ThrottledByGauge(region=over.region, gauge=over.gauge, value=over.value, limit=over.limit)
         await self._tell(state="Throttled", throttled_by=by, message=_over(over))

@@ -74,12 +74,15 @@ class Scanning:
             threads_running=status.get("threads_running", 0),
             row_lock_waits=status.get("innodb_row_lock_waits", 0),
             history_list_length=status.get("innodb_history_list_length", 0),
+            writes=sum(status.get(name, 0) for name in _WRITES),
         )
 
 
+_WRITES: Final = ("com_insert", "com_update", "com_delete", "com_replace")
 _STATUS: Final = (
     "SHOW GLOBAL STATUS WHERE Variable_name IN "
-    "('Threads_running', 'Innodb_row_lock_waits', 'Innodb_history_list_length')"
+    "('Threads_running', 'Innodb_row_lock_waits', 'Innodb_history_list_length', "
+    "'Com_insert', 'Com_update', 'Com_delete', 'Com_replace')"
 )
 
 

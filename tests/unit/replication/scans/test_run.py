@@ -10,6 +10,7 @@ import pytest
 
 from region_operator.api.scans import LoadGrant
 from region_operator.errors import Refused, Unavailable
+from region_operator.replication.scans import resting
 from region_operator.replication.scans.ports import ChunkOutcome, EntityPart, Held
 from region_operator.replication.scans.record import Position, StoredScan
 from region_operator.replication.scans.run import ScanRun
@@ -30,6 +31,7 @@ class Region:
 
     threads: list[int] = field(default_factory=lambda: [1])
     fault: Exception | None = None
+    writes: int = 0
     looks: int = 0
     released: int = 0
 
@@ -38,7 +40,7 @@ class Region:
         if self.fault is not None:
             raise self.fault
         now = self.threads.pop(0) if len(self.threads) > 1 else self.threads[0]
-        return Held(1, {"threadsRunning": now})
+        return Held(1, {"threadsRunning": now, "writesPerSecond": self.writes})
 
     async def release(self, scan_id: str) -> None:
         self.released += 1
@@ -177,6 +179,18 @@ def test_a_scan_looks_twice_only_where_a_mark_asks_for_what_a_region_cannot_tell
     assert scene.there.looks == 2
     scene = Scene(there=Region([1, 40]))
     assert report_of(scene.run()) == ("Ended", "Clean", ROWS, 0, 0)
+
+
+def test_where_others_write_a_scan_takes_a_twentieth_of_the_time_in_small_chunks() -> None:
+    scene = Scene(there=Region(writes=resting.QUIET_WRITES + 1))
+    began_s, busy_s = [], ROWS * scene.rows.row_s
+    scene.rows.on_chunk = lambda: began_s.append(asyncio.get_running_loop().time())
+    assert report_of(scene.run()) == ("Ended", "Clean", ROWS, 0, 0)
+    assert scene.rows.asked[-1] * scene.rows.row_s == pytest.approx(0.5 / resting.SMALLER, rel=0.1)
+    assert began_s[-1] - began_s[0] > 15 * busy_s
+    at_rest = Scene(there=Region(writes=resting.QUIET_WRITES))
+    at_rest.run()
+    assert at_rest.rows.asked[-1] * scene.rows.row_s == pytest.approx(0.5, rel=0.1)
 
 
 def test_a_running_scan_backs_off_shrinks_its_chunks_and_goes_on_when_the_load_falls() -> None:

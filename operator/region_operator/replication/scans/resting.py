@@ -1,0 +1,33 @@
+"""How much of the time a scan leaves to others, where others are at work. Pure.
+
+The marks of a policy say when a region is too busy for a scan. Long before that a scan is felt: its statements take
+a processor of the database server. So where a region is written to, chunks are small and the scan rests after each
+of them for a multiple of the time that it took; regions that are at rest are scanned at full speed.
+"""
+
+from collections.abc import Mapping
+from typing import Final
+
+from region_operator.replication.load import WRITES, Gauges
+
+QUIET_WRITES: Final = 50
+"""Statements a second that write; a scan that repairs makes fewer itself."""
+
+RESTS: Final = 19
+"""Times as long as the chunk took: a scan takes a twentieth of the time of a busy region."""
+
+REST_MOST_S: Final = 10.0
+"""Less than a lease lasts."""
+
+SMALLER: Final = 8
+"""Chunks of busy regions take so much less time than those of regions at rest."""
+
+
+def is_busy(loads: Mapping[int, Gauges]) -> bool:
+    """Whether others are at work in one of the regions."""
+    return any(gauges.get(WRITES, 0) > QUIET_WRITES for gauges in loads.values())
+
+
+def rest_s(took_s: float) -> float:
+    """After a chunk of busy regions."""
+    return min(REST_MOST_S, RESTS * took_s)
