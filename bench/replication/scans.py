@@ -22,6 +22,8 @@ from bench.results import Figure
 from contract.agent.regions import PEERING
 from contract.mariadb import MariaDBServer
 from region_operator.api.scans import ChunkGrant, LoadGrant, ScanGrant, ScanReport
+from region_operator.errors import Refused
+from region_operator.replication.scans.ports import REGION_BUSY
 from region_operator.replication.store.connections import CAPTURE_SWITCH
 
 VERIFY: Final[tuple[Literal["Versions", "Content"], ...]] = ("Versions", "Content")
@@ -116,9 +118,15 @@ async def scan(
         not_after="2100-01-01T00:00:00Z",
         epoch=regions.epoch,
     )
-    scan_id = str(uuid.uuid4())
-    await client.put_scan(endpoint, scan_id, grant)
-    until = time.perf_counter() + bed.limit_s
+    scan_id, until = str(uuid.uuid4()), time.perf_counter() + bed.limit_s
+    while True:
+        try:
+            await client.put_scan(endpoint, scan_id, grant)
+            break
+        except Refused as refused:
+            if refused.reason != REGION_BUSY or time.perf_counter() > until:
+                raise
+            await asyncio.sleep(LOOK_S)  # the one before has ended and gives the regions back
     try:
         while time.perf_counter() < until:
             report = {report.id: report for report in (await client.get_scans(endpoint)).scans}[scan_id]

@@ -43,7 +43,7 @@ def hash_sql(table: Table, alias: str) -> str:
 
 def kept_sql(table: Table, alias: str) -> str:
     """SQL of what is kept of a row with its version."""
-    return hash_sql(table, alias) if _is_checked(table) else "NULL"
+    return hash_sql(table, alias) if is_checked(table) else "NULL"
 
 
 def hashes(session: Session, layout: Layout, keys: Iterable[RowKey]) -> dict[RowKey, int]:
