@@ -11,7 +11,7 @@ from typing import Final
 from region_operator.replication.load import WRITES, Gauges
 
 QUIET_WRITES: Final = 50
-"""Statements a second that write; a scan that repairs makes fewer itself."""
+"""Statements a second that write: more than an agent makes by itself where nothing happens."""
 
 RESTS: Final = 19
 """Times as long as the chunk took: a scan takes a twentieth of the time of a busy region."""
@@ -28,6 +28,6 @@ def is_busy(loads: Mapping[int, Gauges]) -> bool:
     return any(gauges.get(WRITES, 0) > QUIET_WRITES for gauges in loads.values())
 
 
-def rest_s(took_s: float) -> float:
-    """After a chunk of busy regions."""
-    return min(REST_MOST_S, RESTS * took_s)
+def rest_s(took_s: float, *, repaired: bool) -> float:
+    """After a chunk of busy regions; what it repaired itself looks like others' writes, so it says little of them."""
+    return min(REST_MOST_S, took_s if repaired else RESTS * took_s)

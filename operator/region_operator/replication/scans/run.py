@@ -127,7 +127,7 @@ class ScanRun:
             self._size = self._size.after(took_s=took_s, compared=outcome.rows_compared)
         await self._count(outcome)
         if busy and outcome.next is not None:
-            await asyncio.sleep(resting.rest_s(took_s))
+            await asyncio.sleep(resting.rest_s(took_s, repaired=outcome.differing > 0))
         return outcome.next is None
 
     async def _count(self, outcome: ChunkOutcome) -> None:

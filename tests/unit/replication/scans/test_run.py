@@ -193,6 +193,17 @@ def test_where_others_write_a_scan_takes_a_twentieth_of_the_time_in_small_chunks
     assert at_rest.rows.asked[-1] * scene.rows.row_s == pytest.approx(0.5, rel=0.1)
 
 
+def test_a_scan_that_repairs_does_not_take_its_own_writes_for_those_of_others() -> None:
+    busy = Region(writes=resting.QUIET_WRITES + 1)
+    waits_s = []
+    for differing in (frozenset[int](), frozenset(range(ROWS))):
+        scene, began_s = Scene(there=busy, rows=Rows(differing)), list[float]()
+        scene.rows.on_chunk = lambda began_s=began_s: began_s.append(asyncio.get_running_loop().time())
+        scene.run()
+        waits_s.append(began_s[-1] - began_s[0])
+    assert waits_s[1] < waits_s[0] / 5
+
+
 def test_a_running_scan_backs_off_shrinks_its_chunks_and_goes_on_when_the_load_falls() -> None:
     calm, busy = [1] * 3, [60] * 3
     scene = Scene(here=Region([*calm, *busy, 1]))
