@@ -69,6 +69,10 @@ def kubectl(cluster):
 
 @pytest.fixture(scope="session")
 def helm(cluster):
+    return _helm(cluster)
+
+
+def _helm(cluster):
     def helm(*arguments, stdin=""):
         return run(toolchain.helm(), "--kubeconfig", cluster.kubeconfig, *arguments, input=stdin)
 
@@ -192,6 +196,18 @@ def operator(cluster, helm, images):
     yield operator
     operator.uninstall()
     cluster.kubectl("delete", "namespace", OPERATOR_NAMESPACE, "--wait=false")
+
+
+@pytest.fixture
+def hub(cluster, second_cluster, second_images):
+    """A third cluster, linked to both, which holds no region; and the operator in it, not installed yet."""
+    hub = sources.start(f"test-{os.getpid()}-hub", owner=os.getpid())
+    for one in (cluster, second_cluster):
+        hub.link(one)
+    hub.load(*second_images)
+    yield hub, Operator(_helm(hub), second_images)
+    with contextlib.suppress(Unavailable):  # the test may have done so
+        hub.down()
 
 
 @pytest.fixture

@@ -3,6 +3,7 @@
 import base64
 import itertools
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -163,6 +164,44 @@ def wan(cluster, there, module_fleet, helm):
 
 def test_an_account_crosses_the_wan(wan):
     wan.cross("ada")
+
+
+MANY = 2000
+
+
+def test_a_thin_wan_carries_what_was_written_while_there_was_none(wan):
+    """Of one megabit a second, for which what comes at once has to wait."""
+    here = wan.fleet.cluster
+    if not hasattr(here, "unlink"):
+        pytest.skip("bandwidth of links is limited on devcluster only")
+    count = "SELECT COUNT(*) FROM user WHERE username LIKE 'many-%'"
+    with clouds.region(wan.fleet.kubectl, HERE) as west, clouds.region(wan.there, THERE) as east:
+        here.unlink(wan.second)
+        try:
+            west.sql(
+                "START TRANSACTION;"  # nobody locks the accounts meanwhile
+                "INSERT INTO account (uuid, account_name, type, role_id, domain_id, created) SELECT UUID(),"
+                f" CONCAT('many-', seq), 0, 4, 1, '2026-01-01' FROM seq_1_to_{MANY};"
+                "INSERT INTO user (uuid, username, password, account_id, firstname, lastname, email, created)"
+                " SELECT UUID(), account_name, SHA2(UUID(), 256), id, SHA2(UUID(), 256), SHA2(UUID(), 256),"
+                " 'many@example.net', '2026-01-01' FROM account WHERE account_name LIKE 'many-%';"
+                "COMMIT"
+            )
+            captured = "SELECT COUNT(*) FROM dirty"
+            until("it is versioned", lambda: west.sql(captured, schema="region_sync") == ["0"], within_s=240)
+            here.link(wan.second, megabits=1)
+            until("all of it is there", lambda: east.sql(count) == [str(MANY)], within_s=240)
+            assert waited_for_the_wan(here) > 0, "it was not thin"
+        finally:
+            here.link(wan.second)
+    wan.fleet.until_told(PEERING, "Partitioned", "False", "Connected", kind="regionpeering")
+    wan.cross("barbara")
+
+
+def waited_for_the_wan(cluster):
+    """How often something had to wait until it could be sent."""
+    told = cluster.in_node("tc", "-statistics", "qdisc", "show")
+    return sum(map(int, re.findall(r"qdisc tbf [^\n]*\n[^\n]*overlimits (\d+)", told)))
 
 
 def with_user(good, **user):
