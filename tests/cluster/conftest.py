@@ -29,10 +29,22 @@ def pytest_collection_modifyitems(items):
 @pytest.fixture(scope="session")
 def cluster():
     """A cluster; one given by KUBECONFIG is left as it was, any other ends with this session."""
-    cluster = sources.given() or sources.start(f"test-{os.getpid()}", owner=os.getpid())
+    if given := sources.given():
+        before = _definitions(given)
+        yield given
+        if ours := _definitions(given) - before:
+            given.kubectl("delete", *sorted(ours), "--timeout=240s")
+        return
+    cluster = sources.start(f"test-{os.getpid()}", owner=os.getpid())
     yield cluster
-    if not sources.given():
-        cluster.down()
+    cluster.down()
+
+
+def _definitions(cluster):
+    """Our kinds, which stay when the chart is uninstalled."""
+    return {
+        name for name in cluster.kubectl("get", "crd", "-o", "name").split() if name.endswith(".region-operator.io")
+    }
 
 
 @pytest.fixture(scope="session")

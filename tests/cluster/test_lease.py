@@ -1,7 +1,6 @@
 """Two electors, one Lease, a real API server, short times."""
 
 import asyncio
-import uuid
 from pathlib import Path
 
 import pytest
@@ -17,14 +16,14 @@ FAST = Timing(lease_s=4, renew_within_s=3, retry_s=0.2, request_s=2)
 
 
 @pytest.fixture
-async def lease(cluster):
+async def lease(cluster, namespace):
     """Opens doors to one Lease."""
     access = kubeconfig.parse(Path(cluster.kubeconfig).read_bytes(), allow_special_addresses=True)
-    name, connections = f"elector-{uuid.uuid4().hex[:8]}", []
+    connections = []
 
     def open_door():
         connections.append(Connection(kubeconfig.configuration(access), tls=kubeconfig.tls_context(access)))
-        return LeaseDoor(connections[-1], namespace="default", name=name)
+        return LeaseDoor(connections[-1], namespace=namespace, name="elector")
 
     yield open_door
     for connection in connections:
