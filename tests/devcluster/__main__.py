@@ -38,7 +38,9 @@ def _parser() -> argparse.ArgumentParser:
     commands.add_parser("image", help="print the reference of the operator's image of the present source")
     inside = commands.add_parser("exec", help="run a program of this machine as if in a Pod of KUBECONFIG's cluster")
     inside.add_argument("program", nargs=argparse.REMAINDER, metavar="-- PROGRAM")
-    command("link", "join two clusters by a virtual WAN").add_argument("other")
+    link = command("link", "join two clusters by a virtual WAN")
+    link.add_argument("other")
+    link.add_argument("--megabits", type=int, default=0, help="bandwidth in each direction (default: unlimited)")
     ends = "[CLUSTER:]NAMESPACE/POD, [CLUSTER:]NAMESPACE/LABEL=VALUE, or an address or range"
     cut = command("cut", "drop what two endpoints send each other; silence, not refusal")
     cut.add_argument("first", help=ends)
@@ -93,7 +95,7 @@ def _image(options: argparse.Namespace) -> None:
 
 
 def _link(options: argparse.Namespace) -> None:
-    Cluster.find(options.name).link(Cluster.find(options.other))
+    Cluster.find(options.name).link(Cluster.find(options.other), megabits=options.megabits)
 
 
 def _cut(options: argparse.Namespace) -> None:

@@ -93,11 +93,11 @@ class Cluster:
     def _entering(self, *namespaces: str) -> tuple[str, ...]:
         return ("nsenter", "--target", str(self._layout.pid("init")), *namespaces, "--")
 
-    def link(self, other: "Cluster") -> None:
+    def link(self, other: "Cluster", *, megabits: int = 0) -> None:
         """Join two clusters by a virtual WAN: Pods of one reach Pods and the node (its node ports) of the other."""
         ours, theirs = self._layout, other._layout
         if theirs.wan in self.in_node("ip", "-brief", "link"):
-            self.in_node("ip", "link", "delete", theirs.wan)  # one end takes the other with it
+            self.unlink(other)
         ends = f"{theirs.wan} netns {ours.pid('init')} type veth peer name {ours.wan} netns {theirs.pid('init')}"
         run("ip", "link", "add", *ends.split())
         for near, far in ((self, other), (other, self)):
@@ -107,6 +107,13 @@ class Cluster:
         for near, far in ((self, other), (other, self)):
             device, gateway = far._layout.wan, far.node_address
             near.in_node("ip", "route", "replace", far.pods, "via", gateway, "dev", device, "onlink")
+            if megabits:
+                shape = f"tc qdisc replace dev {device} root tbf rate {megabits}mbit burst 128kb latency 100ms"
+                near.in_node(*shape.split())
+
+    def unlink(self, other: "Cluster") -> None:
+        """Take the virtual WAN away; one end takes the other with it."""
+        self.in_node("ip", "link", "delete", other._layout.wan)
 
     def build(self) -> images.Images:
         return preload.build()

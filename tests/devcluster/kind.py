@@ -5,7 +5,7 @@ from pathlib import Path
 
 from devcluster import images, toolchain
 from devcluster.progress import step
-from devcluster.toolchain import CACHE, run
+from devcluster.toolchain import CACHE, Unavailable, run
 
 DIRECTORY = CACHE / "kind"
 
@@ -75,8 +75,10 @@ class KindCluster:
     def other(self, name: str) -> "KindCluster":
         return KindCluster(name)
 
-    def link(self, other: "KindCluster") -> None:
+    def link(self, other: "KindCluster", *, megabits: int = 0) -> None:
         """Both nodes are on Docker's network ``kind`` already; Pods get a route."""
+        if megabits:
+            raise Unavailable("bandwidth of links is limited on devcluster only")
         for near, far in ((self, other), (other, self)):
             near.in_node("ip", "route", "replace", far.pods, "via", far.node_address)
 
