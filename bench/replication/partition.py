@@ -42,7 +42,8 @@ async def measure(made: Bed, *, apart_s: float) -> Timeline:
     await made.join()
     line = Timeline(machine(), f"{made.size.rows:,} rows, {WRITES_PER_SECOND:g} writes/s in each region")
     began, percent = time.perf_counter(), list[int | None]([None])
-    watching = asyncio.create_task(_watch(made, line, began=began, percent=percent))
+    over = asyncio.Event()
+    watching = asyncio.create_task(_watch(made, line, over, began=began, percent=percent))
 
     def seen(report: ScanReport) -> None:
         percent[0] = report.percent
@@ -55,12 +56,12 @@ async def measure(made: Bed, *, apart_s: float) -> Timeline:
             await asyncio.sleep(apart_s)
             line.met_s = round(time.perf_counter() - began, 1)
             await made.regions.links("Active")
+            tell("apart, and together again")
             report = await scan(made, verify="Content", seen=seen)
             await asyncio.sleep(AFTER_S)
     finally:
-        watching.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await watching
+        over.set()
+        await watching  # it shares connections with what comes next
     line.result = str(report.result)
     await made.regions.equal(limit_s=made.limit_s)
     await made.check()
@@ -79,9 +80,9 @@ def _written(made: Bed) -> Iterator[None]:
         yield
 
 
-async def _watch(made: Bed, line: Timeline, *, began: float, percent: list[int | None]) -> None:
+async def _watch(made: Bed, line: Timeline, over: asyncio.Event, *, began: float, percent: list[int | None]) -> None:
     one, two = made.regions.databases
-    while True:
+    while not over.is_set():
         lacks = await asyncio.to_thread(
             lambda: (one.head() - applied(two, source=1), two.head() - applied(one, source=2))
         )

@@ -1,8 +1,8 @@
 """How much of the time a scan leaves to others, where others are at work. Pure.
 
 The marks of a policy say when a region is too busy for a scan. Long before that a scan is felt: its statements take
-a processor of the database server. So where a region is written to, chunks are small and the scan rests after each
-of them for a multiple of the time that it took; regions that are at rest are scanned at full speed.
+a processor of the database server. So where a region is written to, the scan rests after each chunk for a multiple of
+the time that it took; regions that are at rest are scanned at full speed.
 """
 
 from collections.abc import Mapping
@@ -13,14 +13,11 @@ from region_operator.replication.load import WRITES, Gauges
 QUIET_WRITES: Final = 50
 """Statements a second that write: more than an agent makes by itself where nothing happens."""
 
-RESTS: Final = 19
-"""Times as long as the chunk took: a scan takes a twentieth of the time of a busy region."""
+RESTS: Final = 9
+"""Times as long as the chunk took: a scan takes a tenth of the time of a busy region."""
 
-REST_MOST_S: Final = 10.0
-"""Less than a lease lasts."""
-
-SMALLER: Final = 8
-"""Chunks of busy regions take so much less time than those of regions at rest."""
+REST_MOST_S: Final = 5.0
+"""A chunk is slow also where the peer is far away or the machine is small: a scan ends all the same."""
 
 
 def is_busy(loads: Mapping[int, Gauges]) -> bool:

@@ -59,9 +59,7 @@ class ScanRun:
         self.chunk_s: Callable[[float], None] = lambda _: None
         self._regions, self._chunks, self._keep, self._now, self._clock = regions, chunks, keep, now, clock
         chunk = scan.grant.chunk
-        target_s = chunk.target_millis / 1000
-        self._size = ChunkSize.first(target_s=target_s, max_rows=chunk.max_rows)
-        self._small = ChunkSize.first(target_s=target_s / resting.SMALLER, max_rows=chunk.max_rows)
+        self._size = ChunkSize.first(target_s=chunk.target_millis / 1000, max_rows=chunk.max_rows)
         self._latencies: deque[float] = deque(maxlen=LATENCIES)
         self._numbers: dict[int, int] = {}
 
@@ -117,14 +115,11 @@ class ScanRun:
     async def _one_chunk(self, *, busy: bool) -> bool:
         """True when it was the last; rests after it where others are at work."""
         began = self._clock()
-        outcome = await self._chunks.chunk(self.scan.position, (self._small if busy else self._size).rows)
+        outcome = await self._chunks.chunk(self.scan.position, self._size.rows)
         took_s = max(0.0, self._clock() - began - outcome.waited_s)
         self._latencies.append(took_s)
         self.chunk_s(took_s)
-        if busy:
-            self._small = self._small.after(took_s=took_s, compared=outcome.rows_compared)
-        else:
-            self._size = self._size.after(took_s=took_s, compared=outcome.rows_compared)
+        self._size = self._size.after(took_s=took_s, compared=outcome.rows_compared)
         await self._count(outcome)
         if busy and outcome.next is not None:
             await asyncio.sleep(resting.rest_s(took_s, repaired=outcome.differing > 0))
@@ -140,7 +135,7 @@ class ScanRun:
 
     async def _throttle(self, over: Excess | None) -> None:
         assert over is not None
-        self._size, self._small = self._size.halved(), self._small.halved()
+        self._size = self._size.halved()
         self._latencies.clear()  # else a pause for their sake would never end
         by = ThrottledByGauge(region=over.region, gauge=over.gauge, value=over.value, limit=over.limit)
         await self._tell(state="Throttled", throttled_by=by, message=_over(over))

@@ -181,16 +181,16 @@ def test_a_scan_looks_twice_only_where_a_mark_asks_for_what_a_region_cannot_tell
     assert report_of(scene.run()) == ("Ended", "Clean", ROWS, 0, 0)
 
 
-def test_where_others_write_a_scan_takes_a_twentieth_of_the_time_in_small_chunks() -> None:
+def test_where_others_write_a_scan_takes_a_tenth_of_the_time() -> None:
     scene = Scene(there=Region(writes=resting.QUIET_WRITES + 1))
     began_s, busy_s = [], ROWS * scene.rows.row_s
     scene.rows.on_chunk = lambda: began_s.append(asyncio.get_running_loop().time())
     assert report_of(scene.run()) == ("Ended", "Clean", ROWS, 0, 0)
-    assert scene.rows.asked[-1] * scene.rows.row_s == pytest.approx(0.5 / resting.SMALLER, rel=0.1)
-    assert began_s[-1] - began_s[0] > 15 * busy_s
-    at_rest = Scene(there=Region(writes=resting.QUIET_WRITES))
+    assert began_s[-1] - began_s[0] == pytest.approx(10 * busy_s, rel=0.2)
+    at_rest, began_s = Scene(there=Region(writes=resting.QUIET_WRITES)), []
+    at_rest.rows.on_chunk = lambda: began_s.append(asyncio.get_running_loop().time())
     at_rest.run()
-    assert at_rest.rows.asked[-1] * scene.rows.row_s == pytest.approx(0.5, rel=0.1)
+    assert began_s[-1] - began_s[0] <= busy_s
 
 
 def test_a_scan_that_repairs_does_not_take_its_own_writes_for_those_of_others() -> None:
@@ -201,7 +201,7 @@ def test_a_scan_that_repairs_does_not_take_its_own_writes_for_those_of_others() 
         scene.rows.on_chunk = lambda began_s=began_s: began_s.append(asyncio.get_running_loop().time())
         scene.run()
         waits_s.append(began_s[-1] - began_s[0])
-    assert waits_s[1] < waits_s[0] / 5
+    assert waits_s[1] < waits_s[0] / 3
 
 
 def test_a_running_scan_backs_off_shrinks_its_chunks_and_goes_on_when_the_load_falls() -> None:
