@@ -45,7 +45,7 @@ class Compared:
     async def standing(self) -> Standing:
         head = int(self.store.fold_captured())
         self._link()
-        return Standing(head, self.store.cursor(self._peer).lsn)
+        return Standing(head, self.store.history(), self.store.cursor(self._peer))
 
     async def drifted(self, entity: str, *, after: str, upto: str) -> list[str]:
         return list(self.store.drifted(entity, after=after, upto=upto))

@@ -24,6 +24,7 @@ from pydantic import Field
 
 from region_operator.api.agent import Wire
 from region_operator.replication.feed import FeedRow, FetchedRows, RowKey
+from region_operator.replication.model.lag import START, Cursor
 from region_operator.replication.peer_protocol import (
     MAX_ROWS_ASKED,
     LineAnswer,
@@ -213,14 +214,16 @@ class RowsAnswer(LineAnswer):
 
 class StandingAnswer(LineAnswer):
     head: int = 0
-    applied: int = 0
+    history: WireHistory = Field(default_factory=list)
+    applied: str = ""
 
     @classmethod
     def of(cls, standing: Standing) -> "StandingAnswer":
-        return cls(head=standing.head, applied=standing.applied)
+        history, applied = history_to_wire(standing.history), standing.applied
+        return cls(head=standing.head, history=history, applied=str(applied) if applied != START else "")
 
     def standing(self) -> Standing:
-        return Standing(self.head, self.applied)
+        return Standing(self.head, history_from_wire(self.history), Cursor.parse(self.applied))
 
 
 class TakeAnswer(LineAnswer):

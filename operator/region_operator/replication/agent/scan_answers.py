@@ -64,7 +64,7 @@ class ComparedHere:
     async def standing(self) -> Standing:
         head = await self._region.covering_head()
         cursor, _, _ = await self._region.position(self._peer)
-        return Standing(head, cursor.lsn)
+        return Standing(head, await self._region.history(), cursor)
 
     async def rows(self, keys: list[RowKey]) -> FetchedRows:
         return await self._region.read(lambda store: store.read_rows(keys))

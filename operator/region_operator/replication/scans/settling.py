@@ -49,7 +49,7 @@ class Settling:
         began = self._clock()
         ours, theirs = await asyncio.gather(self._here.standing(), self._peer.standing())
         heads, waited_s = (ours.head, theirs.head), 0.0
-        while ours.applied < heads[1] or theirs.applied < heads[0]:
+        while not (ours.has_all_of(theirs, upto=heads[1]) and theirs.has_all_of(ours, upto=heads[0])):
             waited_s = self._clock() - began
             if waited_s > CATCH_UP_S:
                 raise Unavailable(

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Protocol, TypeAlias
 
 from region_operator.replication.feed import FetchedRows, RowKey
+from region_operator.replication.model.lag import Cursor, History, resume
 from region_operator.replication.scans import contents
 from region_operator.replication.scans.digests import Digest, RowDigest
 
@@ -17,7 +18,13 @@ class Standing:
     """Attributes: head: number of the last change here, with all that is committed; applied: of the other region's."""
 
     head: int
-    applied: int
+    history: History
+    applied: Cursor
+
+    def has_all_of(self, other: "Standing", *, upto: int) -> bool:
+        """Whether it has applied the other's changes up to there; that it had what a restore took proves nothing."""
+        is_lost = resume(self.applied, history=other.history, head=other.head).lost
+        return not is_lost and self.applied.lsn >= upto
 
 
 class Side(contents.Region, Protocol):

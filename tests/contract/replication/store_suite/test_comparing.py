@@ -1,6 +1,7 @@
 """Two regions compared whole: nothing is found where nothing is wrong, and what is lost is found and brought back."""
 
 import asyncio
+import itertools
 from typing import Any
 
 import pytest
@@ -83,6 +84,24 @@ def test_what_is_only_under_way_is_no_difference(two: tuple[Cloud, Cloud]) -> No
     outcomes = Scan(here, there).run()
     assert figures(outcomes) == (0, 0)
     assert proof(outcomes)["user"] == (9, 9)
+
+
+@pytest.mark.rule("ENGINE 12")
+def test_what_a_restored_region_writes_is_under_way_until_its_peer_has_gone_back(two: tuple[Cloud, Cloud]) -> None:
+    here, there = two
+    people(here, 2)
+    settle(here, there)
+    backup = here.backup()
+    people(here, 5, first=2)
+    settle(here, there)
+    here.restore(backup)
+    people(here, 1, first=7)
+    here.fold()  # numbered again below what the peer has applied
+    looks = itertools.count()
+    compared = Scan(here, there)
+    compared.there = Compared(there.store, peer=here.id, link=lambda: pull(there, here) if next(looks) else None)
+    assert figures(compared.run()) == (0, 0)
+    assert there.has("user", "u-007")
 
 
 def test_rows_that_a_region_lost_are_found_and_come_back_with_what_they_need(two: tuple[Cloud, Cloud]) -> None:
