@@ -6,7 +6,7 @@ what does is no lag: each region takes the other's state of the row, through the
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
-from typing import Final
+from typing import Final, TypeAlias
 
 from region_operator.errors import Unavailable
 from region_operator.replication.feed import RowKey
@@ -27,6 +27,8 @@ CATCH_UP_S: Final = 20.0
 LOOK_S: Final = 0.05
 MAX_FETCH_ROUNDS: Final = 64
 CATCHING_UP: Final = "CatchingUp"
+
+_Rows: TypeAlias = Mapping[str, RowDigest]
 
 
 class Settling:
@@ -65,8 +67,11 @@ class Settling:
         suspects = list(keys)
         for _ in range(ROUNDS):
             heads = await self.caught_up()
-            ours, theirs = await self._look(seen.entity, suspects)
+            looked = await self._look(seen.entity, suspects)
+            if looked is None:
+                return
             real, moving = [], []
+            ours, theirs = looked
             for key in suspects:
                 mine, others = ours.get(key), theirs.get(key)
                 if _are_equal(mine, others):
@@ -85,16 +90,21 @@ class Settling:
             if not suspects:
                 return
 
-    async def _look(self, entity: str, keys: Sequence[str]) -> tuple[Mapping[str, RowDigest], Mapping[str, RowDigest]]:
-        ours, theirs = await asyncio.gather(
-            self._here.row_digests_of(entity, keys), self._peer.row_digests_of(entity, keys)
-        )
+    async def _look(self, entity: str, keys: Sequence[str]) -> tuple[_Rows, _Rows] | None:
+        """The rows of both regions; None once one of them leaves the entity out, so that nothing can be said of it."""
+        sides = (self._here, self._peer)
+        ours, theirs = await asyncio.gather(*(side.row_digests_of(entity, keys) for side in sides))
+        if None in await asyncio.gather(*(side.digest(entity, after="", upto=keys[0], limit=1) for side in sides)):
+            return None
         return {row.key: row for row in ours}, {row.key: row for row in theirs}
 
     async def _look_again(self, keys: Sequence[str], seen: Seen) -> None:
         """Count what was repaired, and what was not."""
-        ours, theirs = await self._look(seen.entity, keys)
+        looked = await self._look(seen.entity, keys)
+        if looked is None:
+            return
         still = []
+        ours, theirs = looked
         for key in keys:
             mine, others = ours.get(key), theirs.get(key)
             if _are_equal(mine, others):

@@ -203,6 +203,24 @@ def test_only_the_entities_that_are_granted_and_exchanged_are_compared(two: tupl
     assert figures(Scan(here, there).run(entities=["user"])) == (1, 1)
 
 
+def test_an_entity_that_is_turned_off_while_it_is_compared_differs_in_nothing(two: tuple[Cloud, Cloud]) -> None:
+    here, there = two
+    people(here, 1)
+    settle(here, there)
+    here.add_user("u-new", account="a-000")
+    here.fold()
+
+    def pass_over_users() -> None:
+        entities = [{"name": name, "mode": "Off"} for name in ("user", "project_member", "event")]
+        there.store.set_rules(default_rules(entities=entities))
+        pull(there, here)
+
+    compared = Scan(here, there)
+    compared.there = Compared(there.store, peer=here.id, link=pass_over_users)
+    assert figures(compared.run()) == (0, 0)
+    assert not there.has("user", "u-new")
+
+
 @pytest.mark.rule("ENGINE 29")
 def test_events_that_one_region_purged_neither_come_back_nor_count(three: tuple[Cloud, Cloud, Cloud]) -> None:
     here, there, late = three
