@@ -4,6 +4,7 @@ import asyncio
 import random
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 from memory_region import Database, MemoryRegion
 from memory_region.database import NOWHERE
@@ -12,8 +13,9 @@ from region_operator.replication.feed import ApplyOutcome, FeedPage, FeedRequest
 from region_operator.replication.model import Cursor
 from simulation import scans, verdict
 from simulation.network import Network
-from simulation.node import ASKED_S, Node, link_to
+from simulation.node import ASKED_S, EPOCH_S, Node, link_to
 from simulation.oracle import Knowledge, Oracle, Violation
+from simulation.peerings import Peerings
 from simulation.people import People
 from simulation.plans import PARTIAL, RULES, WRITES, Event, Plan, pick, rules_named, rules_of
 
@@ -21,6 +23,10 @@ REST_LIMIT_S = 240.0
 LOOK_S = 4.0
 QUIET_S = 30.0
 QUIET_TRIES = 4
+APART = 0.3
+"""Share of the peerings that are left although the fleet falls apart; they are made anew in the end."""
+KILLED = 0.5
+"""Share of the scans whose agent is killed at one of its next ten commits."""
 
 
 @dataclass(frozen=True)
@@ -60,6 +66,8 @@ class Fleet:
     Attributes:
         is_quiet: everything is healed and has come to rest.
         told: all rules that regions were given on the way.
+        peerings: who is peered with whom.
+        scans: full scans that were granted, with the region whose agent runs it.
     """
 
     def __init__(self, plan: Plan, *, chance: random.Random, store: type[Traced] = Traced) -> None:
@@ -69,11 +77,10 @@ class Fleet:
         self._network = Network(chance, usual_s=plan.usual_s, loss=plan.loss)
         self.nodes = {number: self._node(number, chance) for number in range(1, plan.regions + 1)}
         self._people = {number: People(number, node.cloud) for number, node in self.nodes.items()}
-        self._links = {f"p{a}-{b}": (a, b) for a, b in plan.links}
-        self._later = list(plan.later)
-        self._left: set[str] = set()
+        self.peerings = Peerings.of(plan)
         self.rules: dict[int, Rules] = dict.fromkeys(self.nodes, RULES[0])
         self.told: list[Rules] = []
+        self.scans: dict[str, int] = {}
         self._backups: dict[int, list[Backup]] = {number: [] for number in self.nodes}
 
     async def run(self) -> None:
@@ -97,12 +104,13 @@ class Fleet:
         await self._stay_quiet()
         self._check_faults()
         verdict.check(self)
+        scans.check_granted(self)
         await scans.check(self)
         self._check_faults()
 
     def peered(self) -> list[tuple[int, int]]:
         """The pairs of regions that are peered now, the lower id first."""
-        return sorted({(min(pair), max(pair)) for uid, pair in self._links.items() if uid not in self._left})
+        return self.peerings.pairs()
 
     def kill(self, node: Node, *, starts_after_s: float) -> None:
         """Kill the agent now; it starts anew a while later."""
@@ -195,38 +203,34 @@ class Fleet:
         self._instruct(node.id)
 
     def _join(self, node: Node, event: Event) -> None:
-        """Peer two regions that never were, else two that have left each other for good: by a peering made anew."""
-        again = [uid for uid in self._left if f"{uid}+" not in self._links and self._has_left(uid)]
-        if self._later:
-            a, b = self._later.pop(0)
-            self._links[f"p{a}-{b}"] = (a, b)
-            self._instruct(a, b)
-        elif again:
-            uid = min(again)
-            self._links[f"{uid}+"] = self._links[uid]
-            self._instruct(*self._links[uid])
+        self._instruct(*(self.peerings.join(has_left=self._has_left) or ()))
 
-    def _has_left(self, uid: str) -> bool:
-        return all(self.nodes[number].has_left(uid) for number in self._links[uid])
+    def _has_left(self, uid: str, pair: tuple[int, int]) -> bool:
+        return all(self.nodes[number].has_left(uid) for number in pair)
 
     def _leave(self, node: Node, event: Event) -> None:
-        """End a peering that others make up for."""
-        for uid, (a, b) in self._links.items():
-            rest = [link for other, link in self._links.items() if other not in self._left | {uid}]
-            if uid not in self._left and _is_connected(rest, len(self.nodes)):
-                self._left.add(uid)
-                self._instruct(a, b)
-                return
+        self._instruct(*(self.peerings.leave(event.draws, apart=APART) or ()))
+
+    def _scan(self, node: Node, event: Event) -> None:
+        """Grant a full scan of a peering, to the agent of the lower id, which now and then is killed meanwhile."""
+        uid = pick(event.draws[0], sorted(self.peerings.active()))
+        if uid is not None:
+            here, peer = sorted(self.peerings.links[uid])
+            scan_id = f"scan {len(self.scans)} of {uid}"
+            self.scans[scan_id] = here
+            self.nodes[here].scan(scan_id, scans.grant(event.draws, peering=uid, peer=peer, now=_right_time()))
+            if event.draws[4] < KILLED:
+                self.kill_in_commit(self.nodes[here], commits=1 + int(event.draws[5] * 10), starts_after_s=1)
 
     # What the operator and the hosts do
 
     def _instruct(self, *regions: int) -> None:
         for number in regions:
             links: dict[str, Link] = {}
-            for uid, pair in self._links.items():
+            for uid, pair in self.peerings.links.items():
                 if number in pair:
                     other = pair[0] if pair[1] == number else pair[1]
-                    state = "Leaving" if uid in self._left else "Active"
+                    state = "Leaving" if uid in self.peerings.left else "Active"
                     links[uid] = link_to(other, uid=uid, batch_rows=self.plan.batch_rows, state=state)
             self.nodes[number].want(links, self.rules[number])
 
@@ -240,13 +244,14 @@ class Fleet:
     def _heal_everything(self) -> None:
         self._network.cut.clear()
         self._network.loss = 0.0
-        while self._later:
-            self._join(self.nodes[1], Event(0, "join", 1, ()))
+        while self.peerings.later:
+            self._instruct(*(self.peerings.join(has_left=self._has_left) or ()))
         for node in self.nodes.values():
             node.dies_in = None
             if node.server.down:
                 self._database_is_back(node)
             self._start(node)
+            node.extend_grants()
             if self.plan.last_rules or self.rules[node.id].hash in PARTIAL:
                 self.rules[node.id] = rules_named(self.plan.last_rules or "default")
             self._instruct(node.id)
@@ -260,11 +265,13 @@ class Fleet:
             await asyncio.sleep(LOOK_S)
             waited_s += LOOK_S
             self._check_faults()
+            if not self.peerings.is_connected():
+                self._instruct(*(self.peerings.join(has_left=self._has_left) or ()))
             now = self._traffic()
-            if now == before and not self._behind() and not verdict.differences(self):
+            if now == before and not self._behind() and not scans.running(self) and not verdict.differences(self):
                 return
             before = now
-        problems = [*self._behind(), *verdict.differences(self)]
+        problems = [*self._behind(), *scans.running(self), *verdict.differences(self)]
         raise Violation(f"the regions never come to rest: {problems[:3]}")
 
     async def _stay_quiet(self) -> None:
@@ -279,13 +286,13 @@ class Fleet:
     def _behind(self) -> list[str]:
         """Links that have not applied all that there is."""
         contents, found = self.contents(), []
-        for uid, pair in self._links.items():
+        for pair in self.peerings.active().values():
             for reader, source in (pair, pair[::-1]):
                 cursor, _, _ = contents[reader].cursors.get(source, NOWHERE)
                 present = contents[source].history[-1].name if contents[source].history else ""
-                if uid not in self._left and cursor != Cursor(present, contents[source].last_lsn):
+                if cursor != Cursor(present, contents[source].last_lsn):
                     found.append(f"region {reader} stands at {cursor} of region {source}")
-        return found
+        return found if self.peerings.is_connected() else [*found, "some have left and not joined again"]
 
     def _traffic(self) -> tuple[int, int]:
         """Rows received and numbers given so far; what is sent to who has given up asking is no traffic."""
@@ -297,12 +304,5 @@ class Fleet:
             raise faults[0]
 
 
-def _is_connected(links: list[tuple[int, int]], regions: int) -> bool:
-    reached, todo = {1}, [1]
-    while todo:
-        at = todo.pop()
-        for a, b in links:
-            for other in {a, b} - reached if at in (a, b) else ():
-                reached.add(other)
-                todo.append(other)
-    return len(reached) == regions
+def _right_time() -> datetime:
+    return datetime.fromtimestamp(EPOCH_S + asyncio.get_running_loop().time(), UTC)

@@ -35,6 +35,8 @@ class Server(Protocol):
 
     async def rows(self, peering: str, *, peer: int, keys: list[RowKey]) -> bytes: ...
 
+    async def scanned(self, peering: str, *, peer: int, path: str, question: str) -> bytes: ...
+
 
 @dataclass
 class Network:
@@ -80,6 +82,11 @@ class VirtualPeer:
         server = self._network.servers[self._there]
         encoded = await self._ask(lambda: server.rows(self._peering, peer=self._here, keys=keys))
         return peer_protocol.decode_rows(*_head_and_body(encoded))
+
+    async def told(self, path: str, question: str) -> bytes:
+        """The answer to a question of a full scan."""
+        server = self._network.servers[self._there]
+        return await self._ask(lambda: server.scanned(self._peering, peer=self._here, path=path, question=question))
 
     async def close(self) -> None: ...
 

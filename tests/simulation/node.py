@@ -9,6 +9,8 @@ import contextvars
 import json
 import random
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
 from memory_region import Cloud, MemoryRegion, Server
@@ -22,6 +24,7 @@ from region_operator.api.agent import (
     Rules,
     Source,
 )
+from region_operator.api.scans import ScanGrant
 from region_operator.errors import Refused, RegionOperatorError, Unavailable
 from region_operator.replication.agent.bell import Bell
 from region_operator.replication.agent.configuration import Held, Rejected
@@ -30,11 +33,16 @@ from region_operator.replication.agent.links import Links
 from region_operator.replication.agent.region import LocalRegion
 from region_operator.replication.feed import FeedRequest, RowKey
 from region_operator.replication.model import Cursor
+from simulation.granted import Granted
 from simulation.loop import LIFE, Killed, Life
 from simulation.network import Network, VirtualPeer
 
 LONGEST_FOLD_PAUSE_S = 0.5
 AGENT_RESTART_S = 0.5
+EPOCH_S = 1_767_225_600.0
+"""When histories begin, by clocks that are right."""
+
+NEVER = "2100-01-01T00:00:00Z"
 
 ASKED_S: contextvars.ContextVar[float] = contextvars.ContextVar("asked_s")
 """When the question arrived that is being worked on."""
@@ -48,6 +56,8 @@ class Node:
     Attributes:
         offset_s: by how much its wall clock is wrong.
         wanted: what the operator wants of it: links by peering uid, and rules.
+        grants: full scans that the operator wants of it, by id.
+        resumed_scans: how often its agent began in the middle of a scan.
         dies_in: number of commits until the agent is killed in the middle of one; None: it is not.
         faults: what ended a task and nobody expected.
     """
@@ -56,7 +66,7 @@ class Node:
         self.id, self._network, self._chance = region_id, network, chance
         self._mint = random.Random(chance.random())
         self.offset_s = 0.0
-        self.server = Server(clock=lambda: 1_767_225_600.0 + self.offset_s + _now_s())
+        self.server = Server(clock=lambda: EPOCH_S + self.offset_s + _now_s())
         self.server.before_commit = self._perhaps_die
         self.cloud = Cloud(self.server)
         self.life: Life | None = None
@@ -65,7 +75,9 @@ class Node:
         self.faults: list[BaseException] = []
         self.wanted: tuple[dict[str, Link], Rules] = ({}, Rules(hash="built-in"))
         self.open_store = self._open_store
-        self._written, self._wanted = Bell(), Bell()
+        self.grants: dict[str, ScanGrant] = {}
+        self.resumed_scans = 0
+        self._written, self._wanted, self._granted = Bell(), Bell(), Bell()
         self._parts: _Parts | None = None
         network.servers[region_id] = self
 
@@ -86,6 +98,16 @@ class Node:
         """Tell what the operator wants from now on."""
         self.wanted = (links, rules)
         self._wanted.ring()
+
+    def scan(self, scan_id: str, grant: ScanGrant) -> None:
+        """Let the operator grant a full scan, again and again until it has ended."""
+        self.grants[scan_id] = grant
+        self._granted.ring()
+
+    def extend_grants(self) -> None:
+        """Let what was granted go on for as long as it takes, whatever the clock says."""
+        for scan_id, grant in list(self.grants.items()):
+            self.scan(scan_id, grant.model_copy(update={"not_after": NEVER}))
 
     def has_left(self, peering: str) -> bool:
         """Whether it will never take this peering up again."""
@@ -149,10 +171,22 @@ class Node:
         )
         held = await keeper.open(region)
         await region.set_rules(rules_of(held))
-        self._parts = _Parts(region, keeper, links)
+        scans = Granted(region, keeper, region_id=self.id, network=self._network, now=self._wall_clock)
+        self.resumed_scans += sum(scan.position is not None and not scan.is_ended for scan in store.scans())
+        self._parts = _Parts(region, keeper, links, scans)
         async with asyncio.TaskGroup() as group:
-            for part in (self._capture(store), region.retry_parked(), links.run(region), self._obey(keeper)):
+            for part in (
+                self._capture(store),
+                region.retry_parked(),
+                links.run(region),
+                scans.run(),
+                scans.grant(self.grants, self._granted),
+                self._obey(keeper),
+            ):
                 group.create_task(part)
+
+    def _wall_clock(self) -> datetime:
+        return datetime.fromtimestamp(self.server.clock(), UTC)
 
     def _open_store(self, server: Server) -> MemoryRegion:
         return MemoryRegion.open(
@@ -222,6 +256,9 @@ class Node:
     async def rows(self, peering: str, *, peer: int, keys: list[RowKey]) -> bytes:
         return await self._admit(peering, peer=peer).region.read_rows(keys)
 
+    async def scanned(self, peering: str, *, peer: int, path: str, question: str) -> bytes:
+        return await self._admit(peering, peer=peer).scans.answer(path, question, peer=peer)
+
     def _admit(self, peering: str, *, peer: int) -> "_Parts":
         parts = self._parts
         held = parts.keeper.held if parts is not None else None
@@ -240,16 +277,13 @@ class Node:
         assert self._parts is not None
         return self._parts.region
 
-    @property
-    def left(self) -> frozenset[str]:
-        """Peerings that this region has finished leaving."""
-        held = self._parts.keeper.held if self._parts is not None else None
-        return held.left if held is not None else frozenset()
 
-
+@dataclass(frozen=True)
 class _Parts:
-    def __init__(self, region: LocalRegion, keeper: ConfigurationKeeper, links: Links) -> None:
-        self.region, self.keeper, self.links = region, keeper, links
+    region: LocalRegion
+    keeper: ConfigurationKeeper
+    links: Links
+    scans: Granted
 
 
 def link_to(peer: int, *, uid: str, batch_rows: int, state: str = "Active") -> Link:

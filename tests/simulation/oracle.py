@@ -9,11 +9,12 @@ is checked at each commit or each page:
     what is committed is captured               Oracle._captured
     an older version never overwrites           Oracle._grown
     no dangling reference, no endless path      Oracle._whole
+    what is purged stays so                     Oracle._purging
     no echo                                     Oracle.sent
 """
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from dataclasses import dataclass, field
 
 from memory_region import Database
@@ -58,15 +59,16 @@ NOTHING: Seen = frozenset()
 
 @dataclass
 class Knowledge:
-    """What one region has seen, by row, and what people wrote there that is not folded yet."""
+    """What one region has seen, by row, what people wrote there that is not folded yet, and what they purged."""
 
     seen: dict[RowKey, Seen] = field(default_factory=dict)
     pending: dict[RowKey, dict[str, Value]] = field(default_factory=dict)
     came_from: dict[RowKey, "Arrival"] = field(default_factory=dict)
+    purged: frozenset[RowKey] = frozenset()
 
     def copy(self) -> "Knowledge":
         pending = {row: dict(values) for row, values in self.pending.items()}
-        return Knowledge(dict(self.seen), pending, dict(self.came_from))
+        return Knowledge(dict(self.seen), pending, dict(self.came_from), self.purged)
 
 
 class Oracle:
@@ -132,8 +134,7 @@ class Oracle:
             self._names[region].add(incarnation.name)
         if after.business is not before.business and after.business != before.business:
             self._whole(region, after)
-            gone = before.business.keys() - after.business.keys()
-            self.purged |= {row for row in gone if CATALOG[row.entity].append_only}
+            self._purging(region, before.business.keys(), after.business.keys())
         for row, captured in after.dirty.items():
             if before.dirty.get(row) != captured:
                 self._note_pending(region, row, after)
@@ -215,6 +216,15 @@ class Oracle:
         for row in content.business:
             if row.entity == "domain" and _is_below_itself(row, content):
                 raise self._violated(f"region {region} shows domain {row.key} below itself")
+
+    def _purging(self, region: int, before: Set[RowKey], after: Set[RowKey]) -> None:
+        """What people purge stays purged in their region, and nobody else has to know."""
+        knowledge = self.regions[region]
+        if back := knowledge.purged & (after - before):
+            raise self._violated(f"region {region} shows {min(back, key=str)} again, which was purged there")
+        purged = {row for row in before - after if CATALOG[row.entity].append_only}
+        knowledge.purged |= purged
+        self.purged |= purged
 
     def _note_pending(self, region: int, row: RowKey, content: Database) -> None:
         columns = content.business.get(row)

@@ -69,6 +69,7 @@ THEMES: dict[str, dict[str, float]] = {
     "restores": {"backup": 5, "restore": 40, "change": 50},
     "policies": {"rules_change": 60, "create": 30, "contest": 20, "change": 20, "move": 10, "cut": 20, "heal": 4},
     "events": {"event": 40, "purge": 20, "rules_change": 10, "restore": 5},
+    "peerings": {"leave": 30, "join": 40, "cut": 8, "restore": 4, "remove": 8, "event": 5, "purge": 3},
     "crashes": {"kill": 15, "kill_in_commit": 30, "restart_database": 10},
 }
 """What a history is mostly about: weights that differ."""
@@ -160,6 +161,8 @@ def _events(regions: int, chance: random.Random, *, theme: str | None) -> tuple[
         of = writes if chance.random() < share else misfortunes
         kind = chance.choices(list(of), list(of.values()))[0]
         events.append(Event(at_s, kind, chance.randint(1, regions), tuple(chance.random() for _ in range(4))))
+    for _ in range(chance.choice([0, 0, 1, 2])):
+        events.append(Event(chance.uniform(0, END_S), "scan", 1, tuple(chance.random() for _ in range(6))))
     return tuple(sorted(events, key=lambda event: event.at_s))
 
 

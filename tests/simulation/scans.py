@@ -1,10 +1,14 @@
-"""Full scans of a fleet at rest: nothing differs, and what a region loses behind everybody's back is found again."""
+"""Full scans. Those of a history that goes on end, and take for a difference nothing that was only on its way. Those of
+a fleet at rest find nothing, and what a region loses behind everybody's back is found again.
+"""
 
 import random
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Literal
 
 from compared_clouds import scan
 from memory_region import Database
+from region_operator.api.scans import ChunkGrant, LoadGrant, ScanGrant
 from region_operator.replication.agent.scan_answers import ComparedHere
 from region_operator.replication.catalog import CATALOG
 from region_operator.replication.feed import RowKey
@@ -16,7 +20,42 @@ if TYPE_CHECKING:
     from simulation.fleet import Fleet
 
 MOST_LOST = 3
-CHUNK_ROWS = 7
+CONTENT, REVERT, SHORT = 0.5, 0.5, 0.3
+SOME_SECONDS, ONE_DAY = timedelta(seconds=4), timedelta(days=1)
+CHUNK_ROWS, FEW_ROWS = 7, 2
+
+
+def grant(draws: tuple[float, ...], *, peering: str, peer: int, now: datetime) -> ScanGrant:
+    """What an operator asks for; now and then only for some seconds, so that clocks that jump end it too."""
+    return ScanGrant(
+        peering_uid=peering,
+        peer=peer,
+        verify="Content" if draws[1] < CONTENT else "Versions",
+        drift="Revert" if draws[2] < REVERT else "Capture",
+        chunk=ChunkGrant(target_millis=500, max_rows=FEW_ROWS),
+        load=LoadGrant(),
+        not_after=(now + (SOME_SECONDS if draws[3] < SHORT else ONE_DAY)).isoformat(),
+        epoch=1,
+    )
+
+
+def running(fleet: "Fleet") -> list[str]:
+    """Scans that were granted, of peerings that are not left, and have not ended."""
+    found = []
+    for scan_id, number in fleet.scans.items():
+        peering = fleet.nodes[number].grants[scan_id].peering_uid
+        scan = fleet.contents()[number].scans.get(scan_id)
+        if peering in fleet.peerings.active() and (scan is None or not scan.is_ended):
+            found.append(f"{scan_id}: {scan.report if scan is not None else 'never begun'}")
+    return found
+
+
+def check_granted(fleet: "Fleet") -> None:
+    """Nothing was lost behind anybody's back, and what a restore took comes back by the feed."""
+    for scan_id, number in fleet.scans.items():
+        scan = fleet.contents()[number].scans.get(scan_id)
+        if scan is not None and scan.report.differing:
+            raise Violation(f"{scan_id} took what was on its way for a difference: {scan.report}")
 
 
 async def check(fleet: "Fleet") -> None:

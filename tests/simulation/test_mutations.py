@@ -15,6 +15,7 @@ from region_operator.replication import link
 from region_operator.replication.agent.region import LocalRegion
 from region_operator.replication.feed import ApplyOutcome, FeedPage
 from region_operator.replication.model import Cursor, Edge, Resume, RowState, merge
+from region_operator.replication.scans.settling import Settling
 from region_operator.replication.store.parked import Reason
 from simulation import histories
 from simulation.fleet import Traced
@@ -146,6 +147,18 @@ def accept_every_region(patch: Patch) -> None:
     patch.setattr(applying, "unaccepted_region", half)
 
 
+def take_what_is_on_its_way_for_a_difference(patch: Patch) -> None:
+    async def at_once(self: Settling) -> tuple[int, int]:
+        ours, theirs = await self._here.standing(), await self._peer.standing()
+        return ours.head, theirs.head
+
+    patch.setattr(Settling, "caught_up", at_once)
+
+
+def bring_back_what_was_purged(patch: Patch) -> None:
+    patch.setattr(applying.Application, "_is_purged", lambda *_: False)
+
+
 @dataclass(frozen=True)
 class Mutation:
     rule: str
@@ -171,6 +184,8 @@ MUTATIONS = {
     "a merge over captured changes": Mutation("ENGINE 18", merge_before_folding),
     "children without parents": Mutation("ENGINE 20", show_children_without_parents),
     "circles of domains": Mutation("ENGINE 9", leave_circles, theme="moves"),
+    "a scan that does not wait": Mutation("OPERATOR 18", take_what_is_on_its_way_for_a_difference),
+    "purged events that come back": Mutation("ENGINE 29", bring_back_what_was_purged, theme="events"),
     "a link that asks on before a page is applied": Mutation(
         "ENGINE 12", ask_on_before_a_page_is_applied, theme="crashes"
     ),
