@@ -60,10 +60,21 @@ def check_granted(fleet: "Fleet") -> None:
 
 async def check(fleet: "Fleet") -> None:
     for a, b in fleet.peered():
+        passed_over = len(_passed_over(fleet, a, b))
         found = await _scan(fleet, a, b, drift="Revert")
-        if figures(found) != (0, 0):
+        if figures(found) != (passed_over, passed_over):
             raise Violation(f"a scan of regions {a} and {b} finds {figures(found)} at rest: {found[-1].message}")
     await _check_repair(fleet, *fleet.peered()[0])
+
+
+def _passed_over(fleet: "Fleet", a: int, b: int) -> set[RowKey]:
+    """Events that were purged in one region before the other had read as far, and that a restore brought back.
+
+    The feed has passed them and a restore is no change, so it takes a scan to tell the other of them.
+    """
+    one, other = fleet.contents()[a], fleet.contents()[b]
+    known, shown = one.versions.keys() ^ other.versions.keys(), one.business.keys() | other.business.keys()
+    return known & shown & fleet.oracle.purged
 
 
 async def _check_repair(fleet: "Fleet", a: int, b: int) -> None:
