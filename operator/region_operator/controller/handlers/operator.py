@@ -3,31 +3,22 @@
 import asyncio
 import contextlib
 import logging
-import secrets
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime
 
 from region_operator import naming
-from region_operator.api.region import Region
 from region_operator.controller.agent_client import AgentClient
-from region_operator.controller.events import EventRecorder
-from region_operator.controller.execute import Executor
-from region_operator.controller.fleet import PEERING, POLICY, REGION, Entry, Fleet, entry_of
+from region_operator.controller.fleet import REGION, Entry, Fleet, entry_of
 from region_operator.controller.handlers.definitions import outdated_definitions
 from region_operator.controller.handlers.health import Metrics
 from region_operator.controller.handlers.left_behind import LeftBehind
+from region_operator.controller.handlers.reconcilers import Reach, Reconcilers
 from region_operator.controller.handlers.watching import Change as KindChange
 from region_operator.controller.handlers.watching import Watching
 from region_operator.controller.observe.agents import AgentObserver, News
-from region_operator.controller.observe.peerings import PeeringObserver
-from region_operator.controller.observe.scans import ScanObserver, Subjects
 from region_operator.controller.plan.context import PlanSettings
-from region_operator.controller.reconcile.peering import PeeringReconciler
-from region_operator.controller.reconcile.policy import PolicyReconciler
-from region_operator.controller.reconcile.publish import StatusWriter
-from region_operator.controller.reconcile.region import Hub, Ports, RegionReconciler
-from region_operator.controller.reconcile.scans import FULL_SCANS, Command, FullScansReconciler
+from region_operator.controller.reconcile.region import Hub
+from region_operator.controller.reconcile.scans import FULL_SCANS
 from region_operator.controller.status.lag import shown
 from region_operator.errors import Refused
 from region_operator.kubernetes import kinds
@@ -52,18 +43,9 @@ WATCHED_CHILDREN = (
     kinds.NETWORK_POLICY,
     kinds.POD_DISRUPTION_BUDGET,
 )
-Handler = Callable[[Key], Coroutine[None, None, Result]]
 
 DRAIN_S = 20.0
 TIDY_EVERY_S = 300.0
-
-
-def _now() -> datetime:
-    return datetime.now(UTC)
-
-
-def _password() -> str:
-    return secrets.token_urlsafe(32)
 
 
 @dataclass(frozen=True)
@@ -103,24 +85,42 @@ class Operator:
         )
         client = AgentClient(before_write=_guard(leadership.may_write))
         agents = AgentObserver(client, on_news=self._on_news, shown=shown)
-        handlers = self._reconcilers(
-            self._hub(hub_id, leadership.term), clusters, client=client, agents=agents, watches=watches
+        reach = Reach(
+            settings=self._settings,
+            hub=self._hub(hub_id, leadership.term),
+            local=self._local,
+            clusters=clusters,
+            watches=watches,
+            fleet=self._fleet,
+            client=client,
+            agents=agents,
+            metrics=self._metrics,
+            enqueue=self._mailboxes.add,
         )
+        handlers = Reconcilers(reach).by_kind()
 
         async def handle(unit: Unit[Key]) -> Result:
             return await handlers[unit.key.kind](unit.key)
 
         workers = Workers(self._mailboxes, handle, on_pass=self._metrics.on_pass)
-        await self._list_all()
-        watching = self._watching(stop)
-        watching.start()
-        working = asyncio.create_task(workers.run())
         left_behind = LeftBehind(watches, self._fleet, namespaces=self._namespaces, gauge=self._metrics.left_behind)
 
         async def tidy() -> None:
             left_behind.look()
             await clusters.close_unused()
 
+        await self._list_all()
+        try:
+            await self._work(workers, tidy, stop=stop)
+        finally:
+            await agents.close()
+            await self._supervisor.close()
+            await client.close()
+
+    async def _work(self, workers: Workers[Key], tidy: Callable[[], Awaitable[None]], *, stop: asyncio.Event) -> None:
+        watching = self._watching(stop)
+        watching.start()
+        working = asyncio.create_task(workers.run())
         tidying = asyncio.create_task(_every(TIDY_EVERY_S, tidy))
         try:
             await stop.wait()
@@ -129,9 +129,6 @@ class Operator:
             await workers.drain(DRAIN_S)
             tidying.cancel()
             await asyncio.gather(working, tidying, return_exceptions=True)
-            await agents.close()
-            await self._supervisor.close()
-            await client.close()
 
     def _watching(self, stop: asyncio.Event) -> Watching:
         """The thread of kopf; its events come over into our loop, and when it ends, so do we."""
@@ -149,100 +146,6 @@ class Operator:
     def _hub(self, hub_id: str, term: int) -> Hub:
         settings = self._settings
         return Hub(hub_id, term, PlanSettings(settings.image, settings.mariadb_image), settings.poll_seconds)
-
-    def _reconcilers(
-        self,
-        hub: Hub,
-        clusters: Clusters,
-        *,
-        client: AgentClient,
-        agents: AgentObserver,
-        watches: Watches,
-    ) -> dict[str, Handler]:
-        settings, local = self._settings, self._local
-        events = EventRecorder(local, instance=settings.pod_name)
-        writer = StatusWriter(local, self._fleet, events)
-        scans, subjects = ScanObserver(client, agents.endpoint), Subjects()
-        peerings = PeeringObserver(local, self._fleet, agents, scans=scans, poll_s=settings.poll_seconds)
-
-        region = self._region_reconciler(
-            hub,
-            clusters,
-            client=client,
-            agents=agents,
-            watches=watches,
-            peerings=peerings,
-            writer=writer,
-            events=events,
-        )
-        peering = PeeringReconciler(
-            local,
-            peerings,
-            writer,
-            subjects=subjects,
-            events=events,
-            now=_now,
-            poll_s=settings.poll_seconds,
-            enqueue=self._mailboxes.add,
-        )
-        full_scans = FullScansReconciler(
-            Command(hub.id, hub.term, settings.max_concurrent_scans, settings.poll_seconds),
-            fleet=self._fleet,
-            subjects=subjects,
-            observer=scans,
-            agents=client,
-            heard=agents,
-            enqueue=self._mailboxes.add,
-            now=_now,
-            on_pass=self._metrics.on_scans,
-        )
-        policy = PolicyReconciler(
-            local,
-            self._fleet,
-            agents,
-            writer=writer,
-            now=_now,
-            poll_s=settings.poll_seconds,
-            scans_of=full_scans.figures_of,
-        )
-        return {
-            REGION: region.reconcile,
-            PEERING: peering.reconcile,
-            POLICY: policy.reconcile,
-            FULL_SCANS: full_scans.reconcile,
-        }
-
-    def _region_reconciler(  # noqa: PLR0913 - what a pass over a Region reaches
-        self,
-        hub: Hub,
-        clusters: Clusters,
-        *,
-        client: AgentClient,
-        agents: AgentObserver,
-        watches: Watches,
-        peerings: PeeringObserver,
-        writer: StatusWriter,
-        events: EventRecorder,
-    ) -> RegionReconciler:
-        async def warn(region: Region, reason: str, message: str) -> None:
-            body = {"apiVersion": naming.API_VERSION, "kind": REGION, "metadata": region.metadata.wire()}
-            await events.record(body, "Warning", reason, message)
-
-        return RegionReconciler(
-            hub,
-            Ports(
-                clusters=clusters,
-                fleet=self._fleet,
-                agents=agents,
-                peerings=peerings,
-                executor=Executor(agents=client, observer=agents, warn=warn, now=_now),
-                writer=writer,
-                watches=watches,
-                enqueue=self._mailboxes.add,
-                now=_now,
-                generate=_password,
-            ),
-        )
 
     # --- what wakes keys -----------------------------------------------------------------------------------------
 
