@@ -21,6 +21,7 @@ MEASURES: dict[str, Measure] = {
     "catch_up": catch_up.measure,
     "both_sides": catch_up.measure_both_sides,
     "scans": scans.measure,
+    "drift": scans.measure_drift,
     "scan_load": scan_load.measure,
     "own_writes": writers.measure_own_writes,
 }
