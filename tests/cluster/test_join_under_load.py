@@ -6,7 +6,6 @@ part of every run: REGION_OPERATOR_LONG_TESTS=1 runs it.
 """
 
 import json
-import os
 import subprocess
 import threading
 from collections.abc import Callable, Iterator
@@ -21,13 +20,11 @@ from cs import CloudStackException
 
 import clouds
 from devcluster import toolchain
-from fleets import Fleet, peering, region, until
+from fleets import LONG_RUNS_ONLY, Fleet, peering, region, until
 
 pytestmark = [
     pytest.mark.timeout(1800),  # the first test waits for a fleet and kills everything four times
-    pytest.mark.skipif(
-        not os.environ.get("REGION_OPERATOR_LONG_TESTS"), reason="REGION_OPERATOR_LONG_TESTS is not set"
-    ),
+    LONG_RUNS_ONLY,
 ]
 
 WEST, EAST = "eu-west", "us-east"

@@ -3,19 +3,15 @@
 Not part of every run: three clusters are more than a small machine likes. REGION_OPERATOR_LONG_TESTS=1 runs it.
 """
 
-import os
-
 import pytest
 
 import clouds
 from clouds import Kubectl
-from fleets import Fleet, peering, region, until
+from fleets import LONG_RUNS_ONLY, Fleet, peering, region, until
 
 pytestmark = [
     pytest.mark.timeout(1200),
-    pytest.mark.skipif(
-        not os.environ.get("REGION_OPERATOR_LONG_TESTS"), reason="REGION_OPERATOR_LONG_TESTS is not set"
-    ),
+    LONG_RUNS_ONLY,
 ]
 
 FLEET, WEST, EAST = "three-clusters", "eu-west", "us-east"
