@@ -13,7 +13,9 @@ from region_operator.replication.agent.listener import refusal
 
 Body = TypeVar("Body", bound=Wire)
 
-MAX_BODY_BYTES = 256 * 1024
+MAX_BODY_BYTES = 4 * 1024 * 1024
+"""A scan sends 200 rows whole, and their texts are as long as the cloud lets them be."""
+
 _STATUS = {"NotFound": 404, "UnknownLink": 404, "RowBusy": 409}
 
 

@@ -74,10 +74,15 @@ class ComparedHere:
 
     async def mend(self, entity: str, keys: Sequence[str], rows: FetchedRows | None, *, capture: bool) -> Mended:
         self._check_source(rows)
-        return await self._region.write(lambda store: store.mend(entity, keys, rows, capture=capture))
+        mended = await self._region.write(lambda store: store.mend(entity, keys, rows, capture=capture))
+        self._region.head_moved.ring()
+        return mended
 
     async def name(self, entity: str, *, after: int, limit: int) -> Walked:
-        return await self._region.write(lambda store: store.name(entity, after=after, limit=limit))
+        walked = await self._region.write(lambda store: store.name(entity, after=after, limit=limit))
+        if walked.mended.found:
+            self._region.head_moved.ring()
+        return walked
 
     async def take(self, rows: FetchedRows) -> Sequence[RowKey]:
         self._check_source(rows)
