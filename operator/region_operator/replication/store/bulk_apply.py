@@ -10,11 +10,10 @@ from dataclasses import replace
 
 import pymysql
 
-from region_operator.errors import InvalidInput
 from region_operator.naming import quote_identifier
 from region_operator.replication.catalog import Unique
-from region_operator.replication.feed import BulkRows, FeedRow, RowKey
-from region_operator.replication.model import plain, shapes
+from region_operator.replication.feed import BulkRows, RowKey
+from region_operator.replication.model import shapes
 from region_operator.replication.model.origin import MOST_WRITES_AT_ONCE
 from region_operator.replication.model.shapes import Shape
 from region_operator.replication.store import bulk_tables, contents, incarnations, parked, sets, staging
@@ -253,31 +252,6 @@ class BulkApplication:
         keys = [RowKey(table.entity.name, json.loads(line)[0]) for line in lines]
         self._outcome.shown += keys
         self._outcome.woken += parked.waiting_for(self._session, self._layout, keys)
-
-
-def as_rows(pages: Sequence[BulkRows]) -> list[FeedRow]:
-    """The rows of a text as rows like any others, values in their states.
-
-    Raises:
-        InvalidInput: the text is not what it should be.
-    """
-    found = []
-    try:
-        for rows in pages:
-            for line in rows.text.split(b"\n"):
-                key, lsn, genesis, shape, *values = json.loads(line)
-                text = rows.shapes[shape].text(key=key, genesis=genesis)
-                found.append(
-                    FeedRow(int(lsn), rows.entity, str(key), plain.fill(text, sets.by_field(rows.fields, values)))
-                )
-    except (ValueError, TypeError, KeyError, IndexError, AttributeError, RecursionError) as error:
-        raise InvalidInput(
-            field="page",
-            problem=f"a row that came by the bulk cannot be read ({type(error).__name__})",
-            remedy="compare the versions of both agents",
-            reason="PeerRefused",
-        ) from error
-    return found
 
 
 def _name(table: Table, field: str) -> str:

@@ -14,8 +14,8 @@ from region_operator.replication.store import bulk_tables, fold, sets, versions
 from region_operator.replication.store.bulk_tables import BulkTable
 from region_operator.replication.store.connections import LONGEST_GROUP, Session
 from region_operator.replication.store.layout import Layout, Table
+from region_operator.replication.store.news import NewsFor
 from region_operator.replication.store.rows import chunks, marks
-from region_operator.replication.store.versions import NewsFor
 
 MOST_ROWS = 8000
 MOST_BYTES = 3 * 1024 * 1024

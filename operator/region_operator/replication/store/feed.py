@@ -13,7 +13,8 @@ from region_operator.replication.model.lag import START, Cursor, resume
 from region_operator.replication.store import bulk_feed, fold, incarnations, left_out, rows, sets, versions
 from region_operator.replication.store.connections import Session
 from region_operator.replication.store.layout import Layout
-from region_operator.replication.store.versions import NewsFor, Version
+from region_operator.replication.store.news import NewsFor
+from region_operator.replication.store.versions import Version
 
 BATCH = 500
 

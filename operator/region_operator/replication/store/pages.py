@@ -1,14 +1,15 @@
 """A page of a peer's changes in transactions: by the bulk what nobody has to look at, else some 200 rows at a time."""
 
+import json
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
 
-from region_operator.errors import Refused
+from region_operator.errors import InvalidInput, Refused
 from region_operator.replication.feed import ApplyOutcome, BulkRows, FeedPage, FeedRow, FetchedRows
+from region_operator.replication.model import plain
 from region_operator.replication.model.lag import Cursor
-from region_operator.replication.store import configuration, parked, rows
-from region_operator.replication.store.bulk_apply import as_rows
+from region_operator.replication.store import configuration, parked, rows, sets
 from region_operator.replication.store.connections import Readers, Session
 from region_operator.replication.store.context import Outcome
 from region_operator.replication.store.writer import Writer
@@ -102,6 +103,30 @@ class Pages:
         outcome = self._writer.write(work)
         total.add(outcome)
         total.add(self._writer.retry(outcome.woken))
+
+
+def as_rows(pages: Sequence[BulkRows]) -> list[FeedRow]:
+    """The rows of a text as rows like any others, values in their states.
+
+    Raises:
+        InvalidInput: the text is not what it should be.
+    """
+    found = []
+    try:
+        for page in pages:
+            for line in page.text.split(b"\n"):
+                key, lsn, genesis, shape, *values = json.loads(line)
+                text = page.shapes[shape].text(key=key, genesis=genesis)
+                state = plain.fill(text, sets.by_field(page.fields, values))
+                found.append(FeedRow(int(lsn), page.entity, str(key), state))
+    except (ValueError, TypeError, KeyError, IndexError, AttributeError, RecursionError) as error:
+        raise InvalidInput(
+            field="page",
+            problem=f"a row that came by the bulk cannot be read ({type(error).__name__})",
+            remedy="compare the versions of both agents",
+            reason="PeerRefused",
+        ) from error
+    return found
 
 
 def _check_source(source: int, claimed: int) -> None:

@@ -6,7 +6,7 @@ way for all else, with the same results.
 """
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 import pymysql
@@ -22,6 +22,7 @@ from region_operator.replication.store.connections import Session
 from region_operator.replication.store.context import Context, Outcome
 from region_operator.replication.store.faults import is_deadlock, is_gone, is_lock_error
 from region_operator.replication.store.layout import Table
+from region_operator.replication.store.plain_columns import changeable_fields, columns_of, fits, values_of
 from region_operator.replication.store.schema import KEY_LENGTH
 from region_operator.replication.store.standing import Written
 from region_operator.replication.store.versions import Origin, VersionText
@@ -104,7 +105,7 @@ class PlainApplication:
             state = plain.parse(row.state)
             if state is None or (state.entity, state.key) != (row.entity, row.key):
                 continue
-            values = _values(table, state)
+            values = values_of(table, state)
             if values is not None:
                 found[row.row_key] = _Arrival(row.row_key, row.lsn, state, values)
         return found
@@ -114,7 +115,7 @@ class PlainApplication:
         if not arrivals or rules.accept_from is not None or not rules.synced:
             return
         known = versions.load_texts(self._session, self._layout, table.entity.name, [a.row.key for a in arrivals])
-        changeable = _changeable(table)
+        changeable = changeable_fields(table)
         updates, inserts = [], []
         for arrival in arrivals:
             text = known.get(arrival.row.key, "")
@@ -123,9 +124,9 @@ class PlainApplication:
                 continue
             if local is not None:
                 fields = plain.successor(local, arrival.state)
-                if fields is not None and changeable.issuperset(fields) and _fits(table, arrival.state, fields):
+                if fields is not None and changeable.issuperset(fields) and fits(table, arrival.state, fields):
                     updates.append(_Update(arrival, text, fields))
-            elif table.entity.tree is None and _fits(table, arrival.state, table.entity.field_names):
+            elif table.entity.tree is None and fits(table, arrival.state, table.entity.field_names):
                 inserts.append(arrival)
         self._update(table, updates)
         self._insert(table, inserts)
@@ -157,7 +158,7 @@ class PlainApplication:
                 found = self._look(table, {local_id: update.arrival for local_id, update in held.items()})
                 # A field that nobody had changed holds another value: one dot names two.
                 differ = found.differ.items()
-                if wrong := {id_ for id_, names in differ if not names <= _columns_of(table, held[id_].fields)}:
+                if wrong := {id_ for id_, names in differ if not names <= columns_of(table, held[id_].fields)}:
                     raise _Refused(wrong)
         except _Refused as error:
             self._write(table, {local_id: update for local_id, update in held.items() if local_id not in error.ids})
@@ -251,35 +252,6 @@ class PlainApplication:
         self._outcome.woken += parked.waiting_for(self._session, self._layout, changed)
 
 
-def _values(table: Table, state: Plain) -> tuple[Scalar, ...] | None:
-    """The columns of a state; None if it has other fields than the entity, or is removed without a deletion."""
-    if len(state.registers) != len(table.entity.fields):
-        return None
-    found: list[Scalar] = []
-    for field in table.entity.fields:
-        register = state.registers.get(field.name)
-        if register is None:
-            return None
-        value = register[2]
-        if field.is_group != (type(value) is list) or (value is not None and field.name == table.entity.removed):
-            return None
-        found += value if field.is_group else (value,)
-    return tuple(found) if len(found) == len(table.entity.columns) else None
-
-
-def _fits(table: Table, state: Plain, fields: Iterable[str]) -> bool:
-    """Tell whether values can be written; if not, the general way says what is wrong with them."""
-    for name in fields:
-        value = state.registers[name][2]
-        if table.entity.field(name).problem(tuple(value) if type(value) is list else value) is not None:
-            return False
-    return True
-
-
-def _columns_of(table: Table, fields: Collection[str]) -> frozenset[str]:
-    return frozenset(column.name for field, column in sets.columns(table) if field.name in fields)
-
-
 def _by_columns(table: Table, held: Mapping[int, _Update]) -> dict[tuple[Column, ...], dict[int, tuple[Scalar, ...]]]:
     """What to write, by the columns that change."""
     columns = sets.columns(table)
@@ -294,16 +266,3 @@ def _by_columns(table: Table, held: Mapping[int, _Update]) -> dict[tuple[Column,
         values = tuple(update.arrival.values[index] for index in place)
         found.setdefault(tuple(columns[index][1] for index in place), {})[local_id] = values
     return found
-
-
-def _changeable(table: Table) -> frozenset[str]:
-    """Fields of rows that are here whose change concerns no other row."""
-    entity = table.entity
-    names = {name.split(".")[0] for unique in entity.unique for name in unique.columns}
-    names |= {entity.tree.parent, entity.tree.name} if entity.tree is not None else set()
-    return frozenset(
-        field.name
-        for field in entity.fields
-        if field.reference is None
-        and not any(column.name in names or column.name == entity.removed for column in field.columns)
-    )

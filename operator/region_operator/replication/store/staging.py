@@ -35,7 +35,7 @@ _ESCAPE: Final = re.compile(rb"\\(?:u([0-9A-Fa-f]{4})|(.))", re.DOTALL)
 
 
 def is_plain(bulk: BulkTable) -> "re.Pattern[bytes]":
-    """Matches lines that are fit; others are for `as_rows`."""
+    """Matches lines that are fit; others are for `pages.as_rows`."""
     kinds = ("str" if field.reference is not None else column.kind for field, column in columns(bulk.table))
     return _line(tuple(kinds))
 

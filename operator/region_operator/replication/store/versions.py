@@ -2,22 +2,19 @@
 
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
-from itertools import pairwise
 
 from region_operator.replication.feed import RowKey
 from region_operator.replication.model import codec
-from region_operator.replication.model.lag import History
 from region_operator.replication.model.state import Pair, RowState, Value
 from region_operator.replication.store import contents
 from region_operator.replication.store.connections import Session
 from region_operator.replication.store.documents import NUMBER, TEXT, documents, source
 from region_operator.replication.store.layout import Layout
+from region_operator.replication.store.news import NewsFor
 from region_operator.replication.store.rows import BusinessRow, by_entity, chunks, marks
 from region_operator.replication.store.shaped import ShapedTexts
 
 _COLUMNS = "entity, entity_key, lsn, complete, state, from_region, from_incarnation, from_lsn"
-MOST_INCARNATIONS = 32
-"""Of a peer that are looked at; what it sent before is sent back to it, which costs a little and harms nothing."""
 
 _NEW = source(
     [
@@ -161,27 +158,6 @@ def load_texts(session: Session, layout: Layout, entity: str, keys: Iterable[str
             )
         )
     return found
-
-
-@dataclass(frozen=True, slots=True)
-class NewsFor:
-    """SQL that is true for versions ``v`` that are not exactly what a peer sent, unless the peer has lost it since."""
-
-    sql: str
-    values: tuple[object, ...]
-
-    @classmethod
-    def of(cls, *, peer: int, history: History) -> "NewsFor":
-        """``history``: the peer's incarnations; what it sent in one that it has forgotten is news to it."""
-        last = history[-1:]
-        ended = list(pairwise(history))[-MOST_INCARNATIONS:]
-        sent = ["v.from_incarnation = %s"] * len(last)
-        sent += ["v.from_incarnation = %s AND v.from_lsn < %s"] * len(ended)
-        values = [*(one.name for one in last)]
-        bounds = [value for one, following in ended for value in (one.name, following.first_lsn)]
-        if not sent:
-            return cls("TRUE", ())
-        return cls(f"NOT (v.from_region <=> %s AND ({' OR '.join(sent)}))", (peer, *values, *bounds))
 
 
 def after(session: Session, layout: Layout, *, lsn: int, limit: int, news: NewsFor) -> list[Version]:
