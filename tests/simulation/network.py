@@ -11,7 +11,7 @@ from typing import Protocol, TypeVar
 from region_operator.api.agent import Refusal
 from region_operator.errors import Refused, Unavailable
 from region_operator.replication import peer_protocol
-from region_operator.replication.agent.peer_client import SILENCE_TIMEOUT_S
+from region_operator.replication.agent.peer_connection import SILENCE_TIMEOUT_S
 from region_operator.replication.feed import FeedPage, FeedRequest, FetchedRows, RowKey
 from region_operator.replication.link_facts import LinkFacts
 from region_operator.replication.model import Cursor

@@ -10,12 +10,21 @@ from contract.agent.cable import Cable
 from contract.agent.certificates import Authority
 from contract.agent.management import RegionList
 from contract.agent.regions import Memory, Operator, Pair, Region, running_pair
+from contract.agent.serving import Serving
 from contract.mariadb import MariaDBServer
 
 
 @pytest_asyncio.fixture
 async def authority() -> Authority:
     return Authority()
+
+
+@pytest_asyncio.fixture
+async def serving(authority: Authority) -> AsyncIterator[Serving]:
+    serving = Serving(authority)
+    await serving.start()
+    yield serving
+    await serving.stop()
 
 
 @pytest_asyncio.fixture

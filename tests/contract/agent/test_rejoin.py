@@ -22,7 +22,7 @@ async def joined(mariadb: MariaDBServer, tmp_path_factory: pytest.TempPathFactor
 
 
 def received(region: Region) -> int:
-    return sum(region.agent._region.applied_rows.values())
+    return sum(region.agent.database.at_hand().applied_rows.values())
 
 
 async def test_only_what_was_written_apart_is_exchanged(joined: Pair) -> None:

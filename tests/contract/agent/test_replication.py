@@ -48,12 +48,12 @@ async def test_what_was_received_is_not_sent_back(pair: Pair) -> None:
 async def crosses(source: Region, target: Region, key: str, network_domain: str) -> None:
     source.database.run("UPDATE domain SET network_domain = %s WHERE uuid = %s", network_domain, key)
     await eventually(lambda: target.database.domain(key)[2] == network_domain)
-    await target.agent._region.covering_head()  # behind the apply in the one write lane: it has been counted
+    await target.agent.database.at_hand().covering_head()  # behind the apply in the one write lane: it has been counted
 
 
 def traffic(pair: Pair) -> tuple[int, int, int, int]:
     """Heads of both regions, and how many rows each has received."""
-    received = [sum(region.agent._region.applied_rows.values()) for region in (pair.one, pair.two)]
+    received = [sum(region.agent.database.at_hand().applied_rows.values()) for region in (pair.one, pair.two)]
     return (pair.one.database.head(), pair.two.database.head(), *received)
 
 

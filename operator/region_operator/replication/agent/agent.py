@@ -2,20 +2,18 @@
 
 import asyncio
 import contextlib
-import functools
 import logging
 import secrets
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 from aiohttp import web
 
 from region_operator import __version__, mutual_tls
 from region_operator.api.agent import AgentStatus, Link
 from region_operator.api.scans import FEATURE as SCANS
-from region_operator.errors import Conflict, InvalidInput, Unavailable
-from region_operator.replication import peer_protocol
+from region_operator.errors import InvalidInput
 from region_operator.replication.agent import (
     control_api,
     health,
@@ -25,25 +23,22 @@ from region_operator.replication.agent import (
     roles,
     scan_api,
 )
-from region_operator.replication.agent.bell import Bell
 from region_operator.replication.agent.certificates import CertificateDirectory
-from region_operator.replication.agent.configuration import FEATURES, Held, Rejected
+from region_operator.replication.agent.configuration import FEATURES, Rejected
 from region_operator.replication.agent.database_key import fingerprint_of_file
-from region_operator.replication.agent.dry_run import LocalPlan
 from region_operator.replication.agent.keeper import BUILT_IN_RULES, ConfigurationKeeper, built_in_rules, rules_of
 from region_operator.replication.agent.links import Links
 from region_operator.replication.agent.listener import MutualTLSListener
 from region_operator.replication.agent.load_meter import ApiLatency, ScannedHere
-from region_operator.replication.agent.opening import BACKOFF, wait_until_open
+from region_operator.replication.agent.opening import BACKOFF
+from region_operator.replication.agent.owned_database import OwnedDatabase, until_fenced, until_one_fails
 from region_operator.replication.agent.peer_client import PeerClient
+from region_operator.replication.agent.peer_source import PeerSource
 from region_operator.replication.agent.region import LocalRegion
-from region_operator.replication.agent.scan_answers import ComparedHere
 from region_operator.replication.agent.scan_metrics import ScanMetrics
 from region_operator.replication.agent.scan_regions import ScanRegions
 from region_operator.replication.agent.scans import Compare, Scans
 from region_operator.replication.agent.status import Facts, agent_status
-from region_operator.replication.feed import FeedPage, FeedRequest, RowKey
-from region_operator.replication.model.lag import Cursor
 from region_operator.replication.model.rules import EntityRuleSet
 from region_operator.replication.store.region_store import RegionStore
 from region_operator.settings import AgentSettings
@@ -51,7 +46,6 @@ from region_operator.supervision import Process, Supervisor
 
 log = logging.getLogger(__name__)
 
-CLOSE_TIMEOUT_S = 4.0
 CERTIFICATE_RETRY_S = 1.0
 
 
@@ -62,22 +56,17 @@ class OpenStore(Protocol):
 
 
 class Agent:
-    """One region's agent; a database that is away is waited for, never died of.
-
-    Attributes:
-        changed: rings when the status may differ.
-        head_moved: rings when there is something new for peers.
-    """
+    """One region's agent; a database that is away is waited for, never died of."""
 
     def __init__(
         self, settings: AgentSettings, *, open_store: OpenStore, key_file: Path, compare: Compare | None = None
     ) -> None:
         """``compare`` gives what compares the chunks of a scan; without it no scans are taken."""
-        self._settings, self._open_store, self._key_file = settings, open_store, key_file
-        self.changed, self.head_moved = Bell(), Bell()
-        self._key = ""
-        self._database_message = "not reached yet"
-        self._region: LocalRegion | None = None
+        self._settings, self._key_file, self._key = settings, key_file, ""
+        self.database = OwnedDatabase(
+            lambda: open_store(region_id=settings.region_id, rules=built_in_rules(), mint=lambda: secrets.randbits(63))
+        )
+        self.changed = self.database.changed
         self._keeper = ConfigurationKeeper(region_id=settings.region_id, status_changed=self.changed)
         self._certificates = CertificateDirectory(settings.tls_directory, more_trust=self._configured_trust)
         self._registrar = registrar.Registrar(
@@ -130,8 +119,8 @@ class Agent:
         app = web.Application()
         self._listener.install(app)
         app.add_routes(control_api.routes(self._keeper, self))
-        app.add_routes(peer_api.routes(self))
-        app.add_routes(people_api.routes(self.at_hand))
+        app.add_routes(peer_api.routes(self._peer_source()))
+        app.add_routes(people_api.routes(self.database.at_hand))
         app.add_routes(scan_api.routes(self._scans))
         try:
             await self._listener.start(app, await self._first_certificates())
@@ -162,40 +151,29 @@ class Agent:
 
     async def _own_database(self, process: Process) -> None:
         """Take the database, resume what is configured in it, and give it back."""
-        opened = functools.partial(
-            self._open_store,
-            region_id=self._settings.region_id,
-            rules=built_in_rules(),
-            mint=lambda: secrets.randbits(63),
+        async with self.database.taken() as region:
+            try:
+                await self._resume(region)
+                self._scanned_here = ScannedHere(region, api=self._api_latency)
+                self.database.resumed(region)
+                process.ready()
+                await self._work(region, self._scanned_here)
+            finally:
+                self._scanned_here = None
+                self._keeper.close()
+
+    async def _work(self, region: LocalRegion, scanned: ScannedHere) -> None:
+        await until_one_fails(
+            region.capture(),
+            region.retry_parked(),
+            region.observe(self._sources),
+            region.forget_closed_conflicts(self._retention_days),
+            self._links.run(region),
+            scanned.run(),
+            self._scans.run(region),
+            region.watch_schema(),
+            until_fenced(region),
         )
-        store = await wait_until_open(opened, say=self._say_database)
-        region = LocalRegion(store, head_moved=self.head_moved, changed=self.changed)
-        try:
-            await self._resume(region)
-            scanned = ScannedHere(region, api=self._api_latency)
-            self._region, self._scanned_here = region, scanned
-            self._say_database("")
-            process.ready()
-            await _until_one_fails(
-                region.capture(),
-                region.retry_parked(),
-                region.observe(self._sources),
-                region.forget_closed_conflicts(self._retention_days),
-                self._links.run(region),
-                scanned.run(),
-                self._scans.run(region),
-                region.watch_schema(),
-                _until_fenced(region),
-            )
-        except Exception as error:
-            self._say_database(str(error))
-            raise
-        finally:
-            self._region = self._scanned_here = None
-            self._keeper.close()
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(region.close(), CLOSE_TIMEOUT_S)
-            self.changed.ring()
 
     async def _resume(self, region: LocalRegion) -> None:
         self._key = await asyncio.to_thread(fingerprint_of_file, self._key_file)
@@ -208,11 +186,6 @@ class Agent:
             log.warning("the stored rules are unusable here, built-in ones are used: %s", rejected)
         await region.look(self._sources())
         self._registrar.wake.ring()
-
-    def _say_database(self, message: str) -> None:
-        if message != self._database_message:
-            self._database_message = message
-            self.changed.ring()
 
     # --- what the parts ask of each other ------------------------------------------------------------------------
 
@@ -241,10 +214,24 @@ class Agent:
             return None
         return registrar.Order(held.document.region, tuple(held.links.values()), frozenset(self._links.drained))
 
+    def scanned(self) -> ScannedHere:
+        self.database.at_hand()
+        assert self._scanned_here is not None
+        return self._scanned_here
+
+    def _peer_source(self) -> PeerSource:
+        return PeerSource(
+            self.database,
+            keeper=self._keeper,
+            links=self._links,
+            scanned=self.scanned,
+            database_key=lambda: self._key,
+        )
+
     # --- control_api.StatusSource --------------------------------------------------------------------------------
 
     def status(self) -> AgentStatus:
-        region = self._region
+        region = self.database.region
         return agent_status(
             Facts(
                 region_id=self._settings.region_id,
@@ -252,55 +239,14 @@ class Agent:
                 features=FEATURES if self._takes_scans else FEATURES - {SCANS},
                 held=self._keeper.held,
                 region=region.facts if region else None,
-                database_reachable=region is not None and region.reachable,
-                database_message=self._database_message if region is None else region.message,
+                database_reachable=self.database.is_reachable,
+                database_message=self.database.message,
                 database_key_fingerprint=self._key,
                 proof=self._registrar.proof,
                 certificate=self._certificates.status(),
                 links=self._links.statuses(),
             )
         )
-
-    # --- peer_api.FeedSource -------------------------------------------------------------------------------------
-
-    async def read_feed(self, request: FeedRequest) -> tuple[FeedPage, bytes]:
-        return await self.at_hand().read_feed(request)
-
-    async def read_rows(self, keys: list[RowKey]) -> bytes:
-        return await self.at_hand().read_rows(keys)
-
-    def planned(self) -> LocalPlan:
-        return LocalPlan(self.at_hand())
-
-    def scanned(self) -> ScannedHere:
-        self.at_hand()
-        assert self._scanned_here is not None
-        return self._scanned_here
-
-    def compared(self, peer: int) -> ComparedHere:
-        return ComparedHere(self.at_hand(), peer=peer)
-
-    def held(self) -> Held:
-        self.at_hand()
-        return self._keeper.held or Held()
-
-    def identification(self) -> dict[str, str]:
-        held, region = self._keeper.held, self._region
-        history = region.facts.status.history if region and region.facts else ()
-        return {
-            peer_protocol.KEY_HEADER: self._key,
-            peer_protocol.RULES_HEADER: held.document.rules.hash if held and held.document else "",
-            peer_protocol.INCARNATION_HEADER: history[-1].name if history else "",
-        }
-
-    def acknowledged(self, peering_uid: str, applied: Cursor) -> None:
-        self._links.acknowledged(peering_uid, applied)
-
-    def at_hand(self) -> LocalRegion:
-        """Return the region while its database is ours; raises Unavailable."""
-        if self._region is None:
-            raise Unavailable(reason="DatabaseUnavailable", message="the region's database is not at hand")
-        return self._region
 
     # --- health --------------------------------------------------------------------------------------------------
 
@@ -311,7 +257,7 @@ class Agent:
         return health.app(is_ready=lambda: self._serving, metrics=[metrics, ScanMetrics(self._scans)])
 
     def _counters(self) -> dict[str, dict[str, float]]:
-        region = self._region
+        region = self.database.region
         if region is None:
             return {}
         return {
@@ -319,21 +265,3 @@ class Agent:
             "capture_passes": {"": region.fold_passes},
             "applied_rows": {str(source): rows for source, rows in region.applied_rows.items()},
         }
-
-
-async def _until_fenced(region: LocalRegion) -> None:
-    await region.fenced.wait()
-    raise Conflict("another agent has taken the database")
-
-
-async def _until_one_fails(*parts: Coroutine[Any, Any, None]) -> None:
-    """Run the parts together; the first that ends ends all, with its own error."""
-    tasks = [asyncio.create_task(part) for part in parts]
-    try:
-        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-        for task in done:
-            task.result()
-    finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)

@@ -1,26 +1,21 @@
 """Asks a peer for changes and rows, over mutual TLS; the other end of ``peer_api``."""
 
 import asyncio
-import ssl
 import time
-from collections.abc import AsyncIterator, Callable, Collection, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Callable, Collection, Sequence
 from typing import TypeVar
-
-import aiohttp
-from pydantic import ValidationError
 
 from region_operator import mutual_tls
 from region_operator.api.agent import Peer as PeerAddress
-from region_operator.api.agent import Refusal, Wire
-from region_operator.connection_faults import message_of, reason_of
-from region_operator.errors import InvalidInput, Refused, Unavailable
+from region_operator.api.agent import Wire
+from region_operator.errors import Refused
 from region_operator.replication import peer_protocol
+from region_operator.replication.agent.peer_connection import PeerConnection, as_error, line_of, page_of
 from region_operator.replication.comparison import Sketch, Totals, Verdict
 from region_operator.replication.feed import FeedPage, FeedRequest, FetchedRows, RowKey
 from region_operator.replication.link_facts import LinkFacts
 from region_operator.replication.model.lag import Cursor
-from region_operator.replication.peer_protocol import FeedQuestion, LineAnswer, PageHead, RowsQuestion
+from region_operator.replication.peer_protocol import FeedQuestion, LineAnswer, RowsQuestion
 from region_operator.replication.plan_protocol import (
     CompareAnswer,
     CompareQuestion,
@@ -59,13 +54,9 @@ from region_operator.replication.scans.sides import Range, Standing
 
 Answer = TypeVar("Answer", bound=LineAnswer)
 
-CONNECT_TIMEOUT_S = 5.0
-SILENCE_TIMEOUT_S = 5.0  # five heartbeats
-MAX_SESSION_AGE_S = 3600.0
-
 
 class PeerClient:
-    """One peer of one link; open connections are given up after an hour and when our certificates change."""
+    """What one link asks of its peer."""
 
     def __init__(
         self,
@@ -76,11 +67,12 @@ class PeerClient:
         database_key: Callable[[], str],
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._address, self._peering_uid = address, peering_uid
-        self._identity, self._database_key, self._clock = identity, database_key, clock
-        self._session: aiohttp.ClientSession | None = None
-        self._session_born, self._session_digest = 0.0, ""
-        self._context: ssl.SSLContext | None = None
+        self._region_id, self._peering_uid = address.id, peering_uid
+        self._database_key, self._clock = database_key, clock
+        self._connection = PeerConnection(address, identity=identity, database_key=database_key, clock=clock)
+
+    async def close(self) -> None:
+        await self._connection.close()
 
     async def feed(self, request: FeedRequest, *, applied: Cursor, wait: bool, facts: LinkFacts) -> FeedPage:
         """Return the next page; the peer's key is compared before its first row is looked at."""
@@ -99,10 +91,9 @@ class PeerClient:
             bulk=request.bulk,
         )
         began = self._clock()
-        async with self._asked("/v1/feed", question.model_dump_json(by_alias=True), facts=facts) as response:
+        async with self._connection.asked("/v1/feed", question, facts=facts) as response:
             facts.contact(rtt_s=self._clock() - began)
-            head = await _head(response, on_heartbeat=facts.contact)
-            body = await _body(response, head)
+            head, body = await page_of(response, on_heartbeat=facts.contact)
             facts.contact()
         return await asyncio.to_thread(peer_protocol.decode_page, head, body)
 
@@ -112,9 +103,8 @@ class PeerClient:
             database_key=self._database_key(),
             keys=[(key.entity, key.key) for key in keys],
         )
-        async with self._asked("/v1/rows", question.model_dump_json(by_alias=True), facts=None) as response:
-            head = await _head(response, on_heartbeat=lambda: None)
-            body = await _body(response, head)
+        async with self._connection.asked("/v1/rows", question) as response:
+            head, body = await page_of(response)
         return await asyncio.to_thread(peer_protocol.decode_rows, head, body)
 
     # --- a join that is only planned -----------------------------------------------------------------------------
@@ -146,7 +136,7 @@ class PeerClient:
         question = HoldQuestion(peering=self._peering_uid, database_key=self._database_key(), scan=scan_id)
         answer = await self._told(f"scan/{what}", question, HoldAnswer)
         if answer.refusal is not None and answer.refusal.reason == REGION_BUSY:
-            raise Refused(reason=REGION_BUSY, message=f"region {self._address.id}: {answer.refusal.message}")
+            raise Refused(reason=REGION_BUSY, message=f"region {self._region_id}: {answer.refusal.message}")
         return _unless_refused(answer)
 
     async def digest(self, entity: str, *, after: str, upto: str, limit: int) -> Digest | None:
@@ -196,134 +186,11 @@ class PeerClient:
 
     async def _told(self, what: str, question: Wire, form: type[Answer]) -> Answer:
         """The answer of one line, which may be a refusal."""
-        async with self._asked(f"/v1/{what}", question.model_dump_json(by_alias=True), facts=None) as response:
-            line = await _line(response, on_heartbeat=lambda: None, max_bytes=MAX_ANSWER_BYTES)
-        return form.model_validate_json(line)
-
-    async def close(self) -> None:
-        if self._session is not None:
-            await self._session.close()
-            self._session = None
-
-    @asynccontextmanager
-    async def _asked(
-        self, path: str, question: str, *, facts: LinkFacts | None
-    ) -> AsyncIterator[aiohttp.ClientResponse]:
-        """Ask, and turn every failure into one of ours."""
-        url = self._address.url.rstrip("/") + path
-        try:
-            session = await self._open_session()
-            async with session.post(
-                url,
-                data=question,
-                headers={"Content-Type": "application/json"},
-                ssl=self._context or True,
-                server_hostname=self._address.server_name,
-                allow_redirects=False,
-            ) as response:
-                self._check_fingerprint(response)
-                _remember(response, facts)
-                if response.status != 200:
-                    raise await _refusal(response, url)
-                self._check_key(response)
-                yield response
-        except (aiohttp.ClientError, TimeoutError, OSError) as error:
-            raise Unavailable(reason=reason_of(error), message=f"{url}: {message_of(error)}") from error
-        except ValueError as error:
-            message = f"{url}: {message_of(error)}"
-            raise InvalidInput(
-                field="page", problem=message, remedy="compare the versions of both agents", reason="PeerRefused"
-            ) from error
-
-    async def _open_session(self) -> aiohttp.ClientSession:
-        identity = self._identity()
-        outdated = self._clock() - self._session_born > MAX_SESSION_AGE_S or self._session_digest != identity.digest
-        if self._session is not None and outdated:
-            await self.close()
-        if self._session is None:
-            self._context = await asyncio.to_thread(mutual_tls.client_context, identity)
-            self._session = aiohttp.ClientSession(
-                connector=aiohttp.TCPConnector(limit=4),
-                timeout=aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_TIMEOUT_S, sock_read=SILENCE_TIMEOUT_S),
-                trust_env=False,
-                auto_decompress=False,
-                cookie_jar=aiohttp.DummyCookieJar(),
-            )
-            self._session_born, self._session_digest = self._clock(), identity.digest
-        return self._session
-
-    def _check_fingerprint(self, response: aiohttp.ClientResponse) -> None:
-        wanted = self._address.certificate_fingerprint
-        connection = response.connection
-        if not wanted or connection is None or connection.transport is None:
-            return
-        leaf = connection.transport.get_extra_info("ssl_object").getpeercert(True)
-        if mutual_tls.fingerprint(leaf) != wanted:
-            raise Unavailable(
-                reason="TLSFailed",
-                message=f"{self._address.url} presents {mutual_tls.fingerprint(leaf)}, configured is {wanted}",
-            )
-
-    def _check_key(self, response: aiohttp.ClientResponse) -> None:
-        if response.headers.get(peer_protocol.KEY_HEADER) != self._database_key():
-            raise Refused(reason="KeyMismatch", message="the peer has another database key")
+        async with self._connection.asked(f"/v1/{what}", question) as response:
+            return form.model_validate_json(await line_of(response, max_bytes=MAX_ANSWER_BYTES))
 
 
 def _unless_refused(answer: Answer) -> Answer:
     if answer.refusal is not None:
-        raise _as_error(answer.refusal)
+        raise as_error(answer.refusal)
     return answer
-
-
-def _remember(response: aiohttp.ClientResponse, facts: LinkFacts | None) -> None:
-    if facts is not None:
-        facts.peer_database_key_fingerprint = response.headers.get(peer_protocol.KEY_HEADER, "")
-        facts.peer_rules_hash = response.headers.get(peer_protocol.RULES_HEADER, "")
-
-
-async def _head(response: aiohttp.ClientResponse, *, on_heartbeat: Callable[[], None]) -> PageHead:
-    head = PageHead.model_validate_json(await _line(response, on_heartbeat=on_heartbeat))
-    if head.refusal is not None:
-        raise _as_error(head.refusal)
-    return head
-
-
-async def _line(
-    response: aiohttp.ClientResponse,
-    *,
-    on_heartbeat: Callable[[], None],
-    max_bytes: int = peer_protocol.MAX_HEAD_BYTES,
-) -> bytes:
-    """The first line that is no heartbeat."""
-    while True:
-        line = await response.content.readuntil(b"\n", max_size=max_bytes)
-        if line == peer_protocol.HEARTBEAT:
-            on_heartbeat()
-        elif line:
-            return line
-        else:
-            raise ConnectionResetError("the peer ended its answer without a page")
-
-
-async def _body(response: aiohttp.ClientResponse, head: PageHead) -> bytes:
-    try:
-        return await response.content.readexactly(head.body_bytes)
-    except asyncio.IncompleteReadError as error:
-        raise ConnectionResetError("the peer broke off in the middle of a page") from error
-
-
-async def _refusal(response: aiohttp.ClientResponse, url: str) -> Exception:
-    try:
-        refusal = Refusal.model_validate_json(await response.content.read(64 * 1024))
-    except ValidationError:
-        refusal = Refusal(reason="PeerRefused", message=f"HTTP {response.status}")
-    if response.status == 403:
-        return Unavailable(reason="AuthFailed", message=f"{url}: {refusal.message}")
-    return _as_error(refusal)
-
-
-def _as_error(refusal: Refusal) -> Exception:
-    """A refusal by rule is for people to settle; whatever else a peer cannot do now, it may do later."""
-    if refusal.reason in peer_protocol.BY_RULE:
-        return Refused(reason=refusal.reason, message=refusal.message)
-    return Unavailable(reason="PeerRefused", message=f"{refusal.reason}: {refusal.message}")
