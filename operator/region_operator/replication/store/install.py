@@ -89,37 +89,20 @@ def _install(
     definer: str,
 ) -> Installed:
     preflight.check(session)
+    previous = _previous_version(session, admin)
     plain, compatible = _compatible(session, admin, catalog)
-    previous = schema.installed_version(session, admin.sync_schema)
-    if previous is not None and previous > schema.SCHEMA_VERSION:
-        raise InvalidInput(
-            field="region_sync.schema_version",
-            problem=f"is {previous}, newer than {schema.SCHEMA_VERSION}",
-            remedy="use a version of region-operator that is not older than the last one that prepared this database",
-            reason="SchemaVersion",
-        )
     known = load_well_known(session, admin.sync_schema) if previous is not None else {}
     whole = find_well_known(session, plain, known)
     compatible = compatible.with_more(compatibility.nameless(session, whole))
     for statement in schema.statements(business_schema=admin.business_schema, sync_schema=admin.sync_schema):
         session.execute(statement)
     _first_rows(session, whole, region_id=region_id, mint=mint, fresh=previous is None)
-    # Triggers on a table that has lost a column would stop the cloud's writers.
-    for statement in capture.removal(plain, [catalog[name].table for name in sorted(compatible.held)]):
-        retrying(session, statement)
-    other_parents = _present(session, whole, capture.foreign_parents(whole))
-    users.grant(session, users.definer_statements(whole, other_parents=other_parents, name=definer))
-    wanted = capture.triggers(whole, other_parents=other_parents)
-    owner = users.definer(definer)
-    for trigger in capture.missing(session, whole, wanted, definer=owner):
-        retrying(session, trigger.ddl(whole.business, definer=owner))
-    for statement in capture.outdated(session, whole, wanted, definer=owner):
-        retrying(session, statement)
+    _capture(session, whole, held=[catalog[name].table for name in sorted(compatible.held)], definer=definer)
     made = genesis.run(session, whole)
     if previous is not None:
         upgrade.run(session, whole, before=previous)
-    drift.install_listing(session, whole, definer=owner)
-    session.execute(users.listing_grant(whole, owner))
+    drift.install_listing(session, whole, definer=users.definer(definer))
+    session.execute(users.listing_grant(whole, users.definer(definer)))
     with session.transaction():
         before = drift.shapes(session, whole)
         new = compatibility.keep(session, whole, catalog.values(), compatible)
@@ -129,6 +112,19 @@ def _install(
         if previous is not None:
             left_out.remember(session, whole, new)  # the agent puts on its way again what peers have missed of them
     return Installed(whole, made, previous, compatible.findings)
+
+
+def _previous_version(session: Session, admin: Address) -> int | None:
+    """The version of the schema that is there; raises InvalidInput for one that we do not know yet."""
+    previous = schema.installed_version(session, admin.sync_schema)
+    if previous is not None and previous > schema.SCHEMA_VERSION:
+        raise InvalidInput(
+            field="region_sync.schema_version",
+            problem=f"is {previous}, newer than {schema.SCHEMA_VERSION}",
+            remedy="use a version of region-operator that is not older than the last one that prepared this database",
+            reason="SchemaVersion",
+        )
+    return previous
 
 
 def _compatible(
@@ -148,6 +144,20 @@ def _compatible(
         )
     entities = compatibility.with_present_cascades(session, whole)
     return layout(entities, business_schema=business, sync_schema=sync, held=found.held), found
+
+
+def _capture(session: Session, whole: Layout, *, held: Iterable[str], definer: str) -> None:
+    """Make the triggers that are not there exactly so, and take off the others of ours."""
+    # Triggers on a table that has lost a column would stop the cloud's writers.
+    for statement in capture.removal(whole, held):
+        retrying(session, statement)
+    other_parents = _present(session, whole, capture.foreign_parents(whole))
+    users.grant(session, users.definer_statements(whole, other_parents=other_parents, name=definer))
+    wanted, owner = capture.triggers(whole, other_parents=other_parents), users.definer(definer)
+    for trigger in capture.missing(session, whole, wanted, definer=owner):
+        retrying(session, trigger.ddl(whole.business, definer=owner))
+    for statement in capture.outdated(session, whole, wanted, definer=owner):
+        retrying(session, statement)
 
 
 def _first_rows(session: Session, whole: Layout, *, region_id: int, mint: incarnations.Mint, fresh: bool) -> None:
