@@ -69,6 +69,24 @@ class Operator:
 
     async def run(self, leadership: Leadership, *, stop: asyncio.Event) -> None:
         """Reconcile until ``stop``; then finish what runs, and return."""
+        reach = await self._reach(leadership)
+        left_behind = LeftBehind(
+            reach.watches, self._fleet, namespaces=self._namespaces, gauge=self._metrics.left_behind
+        )
+
+        async def tidy() -> None:
+            left_behind.look()
+            await reach.clusters.close_unused()
+
+        await self._list_all()
+        try:
+            await self._work(self._workers(reach), tidy, stop=stop)
+        finally:
+            await reach.agents.close()
+            await self._supervisor.close()
+            await reach.client.close()
+
+    async def _reach(self, leadership: Leadership) -> Reach:
         hub_id = await self._local.identity()
         self._metrics.outdated_definitions.set(len(await outdated_definitions(self._local)))
         watches = Watches(
@@ -84,8 +102,7 @@ class Operator:
             on_close=watches.uncover,
         )
         client = AgentClient(before_write=_guard(leadership.may_write))
-        agents = AgentObserver(client, on_news=self._on_news, shown=shown)
-        reach = Reach(
+        return Reach(
             settings=self._settings,
             hub=self._hub(hub_id, leadership.term),
             local=self._local,
@@ -93,29 +110,18 @@ class Operator:
             watches=watches,
             fleet=self._fleet,
             client=client,
-            agents=agents,
+            agents=AgentObserver(client, on_news=self._on_news, shown=shown),
             metrics=self._metrics,
             enqueue=self._mailboxes.add,
         )
+
+    def _workers(self, reach: Reach) -> Workers[Key]:
         handlers = Reconcilers(reach).by_kind()
 
         async def handle(unit: Unit[Key]) -> Result:
             return await handlers[unit.key.kind](unit.key)
 
-        workers = Workers(self._mailboxes, handle, on_pass=self._metrics.on_pass)
-        left_behind = LeftBehind(watches, self._fleet, namespaces=self._namespaces, gauge=self._metrics.left_behind)
-
-        async def tidy() -> None:
-            left_behind.look()
-            await clusters.close_unused()
-
-        await self._list_all()
-        try:
-            await self._work(workers, tidy, stop=stop)
-        finally:
-            await agents.close()
-            await self._supervisor.close()
-            await client.close()
+        return Workers(self._mailboxes, handle, on_pass=self._metrics.on_pass)
 
     async def _work(self, workers: Workers[Key], tidy: Callable[[], Awaitable[None]], *, stop: asyncio.Event) -> None:
         watching = self._watching(stop)

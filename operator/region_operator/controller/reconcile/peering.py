@@ -64,11 +64,7 @@ class PeeringReconciler:
         """Bring one peering on; raises like the Kubernetes door."""
         body = await self._hub.get(kinds.REGION_PEERING, key.namespace, key.name)
         if body is None:
-            self._memories.pop(key, None)
-            self._unseen_since.pop(key, None)
-            self._writer.forget(key)
-            if self._subjects.withdraw(key):
-                self._wake_scans(key)
+            self._forget(key)
             return Done()
         peering = await read(RegionPeering, kinds.REGION_PEERING, body, writer=self._writer, now=self._now())
         if peering is None:
@@ -91,6 +87,17 @@ class PeeringReconciler:
                 self._enqueue(Key(REGION, key.namespace, reference.name))
         if unseen and self._patient(key):
             return After(1.0)
+        return await self._publish(key, peering, facts, body)
+
+    def _forget(self, key: Key) -> None:
+        self._memories.pop(key, None)
+        self._unseen_since.pop(key, None)
+        self._writer.forget(key)
+        if self._subjects.withdraw(key):
+            self._wake_scans(key)
+
+    async def _publish(self, key: Key, peering: RegionPeering, facts: PeeringFacts, body: Manifest) -> Result:
+        """Say how the peering stands; returns when to look again."""
         status, memory = peering_status(
             facts,
             before=peering.status,
