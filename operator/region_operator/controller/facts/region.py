@@ -30,7 +30,8 @@ class NamespaceFacts:
 class PlacementFacts:
     """Where a Region's children live.
 
-    ``cluster`` is the uid of kube-system there. Invalid: KubeconfigRefused, KubeconfigMissing. Unknown: out of reach.
+    ``cluster`` is the uid of kube-system there. Invalid: KubeconfigRefused, SecretNotFound, SecretKeyMissing. Unknown:
+    out of reach.
     """
 
     cluster: Usable[str]

@@ -80,10 +80,10 @@ async def _remote(clusters: Clusters, region: Region, name: str, key: str) -> Cl
     if isinstance(secret, Unknown):
         return secret
     if secret is None:
-        return Invalid("KubeconfigMissing", f"{field}: Secret {name} does not exist; create it", field)
+        return Invalid("SecretNotFound", f"{field}: Secret {name} does not exist; create it", field)
     content = _data(secret).get(key)
     if content is None:
-        return Invalid("KubeconfigMissing", f"{field}: Secret {name} has no key {key}; add it", field)
+        return Invalid("SecretKeyMissing", f"{field}: Secret {name} has no key {key}; add it", field)
     try:
         return await clusters.remote(content)
     except (InvalidInput, Refused) as error:

@@ -29,7 +29,7 @@ def placement_gate(context: Context) -> list[Step]:
     if isinstance(place.cluster, Invalid):
         if place.cluster.reason == "KubeconfigRefused":
             return [Wait("PlacementReachable", "KubeconfigRefused", place.cluster.message, stalled=True)]
-        return [Wait("ReferencesResolved", "SecretNotFound", place.cluster.message)]
+        return [Wait("ReferencesResolved", place.cluster.reason, place.cluster.message)]
     if isinstance(place.cluster, Unknown):
         return [Wait("PlacementReachable", place.cluster.reason, place.cluster.message, unknown=True)]
     noted = region.status.placement.cluster if region.status.placement else ""

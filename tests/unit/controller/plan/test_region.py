@@ -133,7 +133,8 @@ def test_nothing_is_written_into_a_namespace_that_does_not_consent():
     ("cluster", "reason", "unknown"),
     [
         (Invalid("KubeconfigRefused", "exec is not allowed"), "KubeconfigRefused", False),
-        (Invalid("KubeconfigMissing", "no such Secret"), "SecretNotFound", False),
+        (Invalid("SecretNotFound", "no such Secret"), "SecretNotFound", False),
+        (Invalid("SecretKeyMissing", "it has no key kubeconfig"), "SecretKeyMissing", False),
         (Unknown("ProbeTimeout", "no answer"), "ProbeTimeout", True),
     ],
 )

@@ -104,7 +104,7 @@ def test_an_agent_is_told_to_leave_while_its_region_waits():
 @pytest.mark.parametrize(
     ("cluster", "reason"),
     [
-        (Invalid("KubeconfigMissing", "no such Secret"), "CredentialsMissing"),
+        (Invalid("SecretNotFound", "no such Secret"), "CredentialsMissing"),
         (Unknown("ProbeTimeout", "no answer"), "PlacementUnreachable"),
     ],
 )

@@ -170,7 +170,7 @@ def test_being_forbidden_to_look_is_an_answer():
             ("True", "KubeconfigRefused"),
         ),
         (
-            PlacementFacts(cluster=Invalid("KubeconfigMissing", "Secret far"), namespace=LOST),
+            PlacementFacts(cluster=Invalid("SecretNotFound", "Secret far"), namespace=LOST),
             ("Unknown", "NotObserved"),
             ("False", "NotStalled"),
         ),

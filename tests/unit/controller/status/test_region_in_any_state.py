@@ -62,7 +62,7 @@ def troubles(draw: st.DrawFn, seen: RegionFacts) -> RegionFacts:
     if "cluster" in wrong:
         cluster = draw(
             st.one_of(
-                UNKNOWN, st.builds(Invalid, st.sampled_from(["KubeconfigRefused", "KubeconfigMissing"]), st.just("m"))
+                UNKNOWN, st.builds(Invalid, st.sampled_from(["KubeconfigRefused", "SecretNotFound"]), st.just("m"))
             )
         )
         changes |= {"placement": PlacementFacts(cluster=cluster, namespace=draw(st.one_of(UNKNOWN, st.none())))}
