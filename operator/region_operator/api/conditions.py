@@ -42,6 +42,10 @@ class Finding:
     message: str
 
 
+def condition(conditions: Iterable[Condition], type_: str) -> Condition | None:
+    return next((item for item in conditions if item.type == type_), None)
+
+
 def is_declared(kind: Kind, finding: Finding) -> bool:
     """Whether the reason is one that users were told of, for this type and status."""
     return finding.reason in REASONS[kind].get(finding.type, {}).get(finding.status, ())

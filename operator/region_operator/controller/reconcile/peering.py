@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from region_operator import naming
+from region_operator.api.conditions import condition
 from region_operator.api.peering import RegionPeering
 from region_operator.api.peering_status import RegionPeeringStatus
 from region_operator.controller.events import EventRecorder
@@ -74,11 +75,10 @@ class PeeringReconciler:
         if peering_rewound(facts) and await self._has_changed(body):
             return After(0.0)  # an agent was told of an edit after we had read the object
         act = plan.act(facts)
-        if act != "Nothing":
-            wanted = act == "AddFinalizer"
-            body = await set_finalizer(self._hub, kinds.REGION_PEERING, peering.metadata, wanted=wanted)
-            if not wanted:
-                return Done()
+        if act == "RemoveFinalizer":
+            return await self._let_go(body, peering, facts)
+        if act == "AddFinalizer":
+            body = await set_finalizer(self._hub, kinds.REGION_PEERING, peering.metadata, wanted=True)
             peering = RegionPeering.parse(body)
             facts = await self._observer.facts(peering)
         unseen = any(isinstance(side, Unknown) for side in facts.sides)
@@ -88,6 +88,13 @@ class PeeringReconciler:
         if unseen and self._patient(key):
             return After(1.0)
         return await self._publish(key, peering, facts, body)
+
+    async def _let_go(self, body: Manifest, peering: RegionPeering, facts: PeeringFacts) -> Result:
+        left = plan.leaving(facts)
+        if left.forced:  # the last that can be said of what the other side still holds
+            await self._events.record(body, "Warning", "LeftWithoutPeer", left.message)
+        await set_finalizer(self._hub, kinds.REGION_PEERING, peering.metadata, wanted=False)
+        return Done()
 
     def _forget(self, key: Key) -> None:
         self._memories.pop(key, None)
@@ -147,7 +154,7 @@ class PeeringReconciler:
 
     def _wants_a_plan(self, peering: RegionPeering) -> bool:
         """Whether a dry run was asked for that is not there: its order is a part of a Region's document."""
-        told = next((item for item in peering.status.conditions if item.type == "Ready"), None)
+        told = condition(peering.status.conditions, "Ready")
         asked = peering.metadata.annotations.get(naming.ANNOTATION_RECONCILE, "")
         planned = told is not None and told.reason == "Planned" and peering.status.last_handled_reconcile_at == asked
         return peering.spec.mode == "Plan" and not planned

@@ -3,13 +3,14 @@
 from collections.abc import Callable
 from datetime import datetime, timedelta
 
+from region_operator.api.conditions import condition
 from region_operator.api.policy import SyncPolicy
 from region_operator.api.policy_rules import effective_rules
 from region_operator.controller.facts import Invalid, PolicyObjectFacts, Unknown
 from region_operator.controller.fleet import REGION, Entry, Fleet
 from region_operator.controller.observe.agents import AgentObserver
 from region_operator.controller.observe.policies import judged
-from region_operator.controller.reconcile.publish import StatusWriter, condition
+from region_operator.controller.reconcile.publish import StatusWriter
 from region_operator.controller.reconcile.reading import read
 from region_operator.controller.schedule.figures import Figures
 from region_operator.controller.status.policy import policy_status

@@ -9,7 +9,6 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
-from region_operator.api.conditions import Condition
 from region_operator.api.schema import Manifest as Model
 from region_operator.controller.events import EventRecorder
 from region_operator.controller.fleet import Fleet
@@ -88,7 +87,3 @@ def _verdicts(status: Mapping[str, Any]) -> list[tuple[str, str, str, int]]:
         (item["type"], item["status"], item["reason"], item.get("observedGeneration", 0))
         for item in status.get("conditions", ())
     ]
-
-
-def condition(conditions: Sequence[Condition], type_: str) -> Condition | None:
-    return next((item for item in conditions if item.type == type_), None)

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 
 from region_operator import mutual_tls, naming
 from region_operator.api.agent import AgentStatus
-from region_operator.api.conditions import timestamp
+from region_operator.api.conditions import condition, timestamp
 from region_operator.api.policy import SyncPolicy
 from region_operator.api.region import Region
 from region_operator.controller import facts
@@ -24,7 +24,7 @@ from region_operator.controller.plan.context import PlanSettings, agent_endpoint
 from region_operator.controller.plan.region import plan_region
 from region_operator.controller.plan.steps import Wait
 from region_operator.controller.plan.x509 import describe
-from region_operator.controller.reconcile.publish import StatusWriter, condition
+from region_operator.controller.reconcile.publish import StatusWriter
 from region_operator.controller.reconcile.reading import read
 from region_operator.controller.reconcile.rests import Rests
 from region_operator.controller.status.region import region_status

@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from region_operator.api.conditions import Finding, set_conditions, timestamp
+from region_operator.api.conditions import Finding, condition, set_conditions, timestamp
 from region_operator.api.policy import InForceStatus, ScansStatus, SyncPolicy, SyncPolicyStatus
 from region_operator.api.scan_terms import scan_terms
 from region_operator.controller.facts import Invalid, PolicyObjectFacts
@@ -68,7 +68,7 @@ def _scans_on_schedule(policy: SyncPolicy, scans: Figures | None, *, accepted: b
         remedy = f"raise objectiveSeconds, now {terms.objective_s}, above that, or have scans run more often"
         return Finding("ScansOnSchedule", "False", "ObjectiveUnreachable", f"{told}: {remedy}")
     if scans is None:
-        before = next((item for item in policy.status.conditions if item.type == "ScansOnSchedule"), None)
+        before = condition(policy.status.conditions, "ScansOnSchedule")
         if before is not None and before.reason in ("OnSchedule", "Overdue"):  # an operator that was just started
             return Finding("ScansOnSchedule", before.status, before.reason, before.message)
         return Finding("ScansOnSchedule", "Unknown", "NotScheduled", "the peerings have not been looked at yet")

@@ -12,7 +12,7 @@ from region_operator.controller.reconcile.peering import PeeringReconciler
 from region_operator.controller.reconcile.publish import StatusWriter
 from region_operator.supervision.units import Key
 from unit.controller.api_server import ApiServer
-from unit.controller.status.peerings import NOW, UID, agent, link, side
+from unit.controller.status.peerings import NOW, UID, agent, link, peering, side
 from unit.controller.status.test_scans import facts, report
 from unit.supervision.fake_time import FakeTime
 
@@ -93,6 +93,17 @@ async def test_nothing_begins_while_an_agent_is_not_heard_and_what_runs_is_left_
     await room.look(report(), silent_s=600.0)
     (subject,) = room.subjects.of("clouds")
     assert (subject.startable, subject.unwanted) == (False, False)
+
+
+@pytest.mark.rule("OPERATOR 20")
+async def test_a_peering_that_goes_without_a_dead_side_says_what_that_one_still_holds():
+    room = Room()
+    dead = side(2, agent(2, link(1)), age_s=500.0, silent=True)
+    left = side(1, agent(1, sources=[], left_peerings=[UID]))
+    room.found = peering(left, dead, deleting=True, deleting_age_s=600.0)
+    await room.reconciler.reconcile(KEY)
+    assert room.events == ["LeftWithoutPeer"]
+    assert room.api.objects[PATH]["metadata"]["finalizers"] == []
 
 
 async def test_a_peering_that_is_gone_has_nothing_to_scan():
