@@ -17,11 +17,11 @@ from region_operator.controller.status import dry_run
 from region_operator.controller.status import peering_conditions as conditions
 from region_operator.controller.status.directions import Direction, describe, judge
 from region_operator.controller.status.lag import LagMemory, bucket, exceeded, worse
+from region_operator.controller.status.limits import short
 from region_operator.controller.status.peering_scene import Scene
 from region_operator.controller.status.scans import is_proof_missing, judge_scans, scan_subject
 from region_operator.controller.status.wiring import Wiring, wiring
 
-_SHORT: Final = 256  # what the kind lets a text of the user's be
 _JOINING: Final = ("Accepted", "Wired", "Copying", "CatchingUp", "Verifying")
 
 
@@ -49,7 +49,7 @@ def peering_status(
     findings = _findings(scene, scans.current)
     status = RegionPeeringStatus(
         observed_generation=peering.generation,
-        last_handled_reconcile_at=reconcile_token[:_SHORT],
+        last_handled_reconcile_at=short(reconcile_token),
         conditions=set_conditions(
             before.conditions, findings, kind="RegionPeering", generation=peering.generation, now=now
         ),

@@ -1,18 +1,12 @@
 """Conditions of a RegionPeering about what it refers to and about the data: one function per condition; pure."""
 
-import re
-from typing import Final
-
 from region_operator.api.conditions import Finding
 from region_operator.api.peering_status import ConflictsStatus, SchemaSkew
 from region_operator.controller.facts import LinkPolicyFacts, PeerFacts, Unknown
 from region_operator.controller.status.lag import two_digits
+from region_operator.controller.status.limits import LONG, MOST_ENTITIES, is_entity, short
 from region_operator.controller.status.peering_scene import Scene
 from region_operator.controller.status.scans import proof_awaited
-
-MOST_ENTITIES: Final = 64
-MESSAGE_LENGTH: Final = 4096
-_ENTITY: Final = re.compile(r"[a-z][a-z0-9_]{0,62}")
 
 
 def references_resolved(scene: Scene) -> Finding:
@@ -166,9 +160,9 @@ def schema_skew(scene: Scene) -> tuple[SchemaSkew, ...]:
     told: dict[str, list[tuple[str, str]]] = {}
     for side in scene.sides:
         for one in side.agent.last.entities if side.agent.last else ():
-            if _ENTITY.fullmatch(one.entity):
-                told.setdefault(one.entity, []).append((one.reason[:256], f"{side.name}: {one.message}"))
+            if is_entity(one.entity):
+                told.setdefault(one.entity, []).append((short(one.reason), f"{side.name}: {one.message}"))
     return tuple(
-        SchemaSkew(entity=entity, reason=said[0][0], message="; ".join(message for _, message in said)[:MESSAGE_LENGTH])
+        SchemaSkew(entity=entity, reason=said[0][0], message="; ".join(message for _, message in said)[:LONG])
         for entity, said in sorted(told.items())[:MOST_ENTITIES]
     )

@@ -4,7 +4,6 @@ from collections.abc import Iterable
 from typing import Final, Literal
 
 from region_operator import naming
-from region_operator.api.database import ExternalDatabase
 from region_operator.api.region_status import (
     AgentConfigurationStatus,
     AgentStatus,
@@ -23,10 +22,10 @@ from region_operator.controller.plan.endpoints import url_host
 from region_operator.controller.plan.external import required_grants
 from region_operator.controller.plan.teardown import keeps_data, retained
 from region_operator.controller.plan.trust import copied_secrets, leaf_of
+from region_operator.controller.status.limits import short
 from region_operator.controller.status.region_conditions import rotation_of
 from region_operator.controller.status.region_scene import Scene
 
-_SHORT: Final = 256  # limits of the kind: what others say of themselves must not break our status
 _INT32_MAX: Final = 2**31 - 1
 _CONNECTED: Final = ("Streaming", "CatchingUp", "Copying")
 
@@ -36,7 +35,7 @@ def claim(scene: Scene) -> ClaimStatus | None:
     if scene.children is None:
         return scene.region.status.claim
     held = held_claim(scene.children.config_maps.get(naming.claim(scene.region.metadata.name)))
-    return ClaimStatus(hub=_short(held.hub), epoch=held.epoch) if held else None
+    return ClaimStatus(hub=short(held.hub), epoch=held.epoch) if held else None
 
 
 def placement(scene: Scene) -> PlacementStatus | None:
@@ -55,11 +54,11 @@ def database(scene: Scene) -> DatabaseStatus:
     before = scene.region.status.database or DatabaseStatus()
     name, external = naming.database(scene.region.metadata.name), scene.region.spec.database.external
     agent, children = scene.facts.agent.last, scene.children
-    version = _short(agent.database_version) if agent and agent.database_version else before.version
+    version = short(agent.database_version) if agent and agent.database_version else before.version
     made = children is not None and name in children.secrets
     secret_name = before.secret_name if children is None else name if made else ""
     if external is not None:
-        sql = grants_sql(scene.region.spec.id, external)
+        sql = grants_sql(scene.region.spec.id, business_schema=external.database)
         return DatabaseStatus(
             version=version,
             endpoint=f"{url_host(external.host)}:{external.port}",
@@ -77,10 +76,10 @@ def database(scene: Scene) -> DatabaseStatus:
     )
 
 
-def grants_sql(region_id: int, external: ExternalDatabase) -> str:
+def grants_sql(region_id: int, *, business_schema: str, sync_schema: str = naming.SYNC_SCHEMA) -> str:
     """SQL that makes a user who may prepare the database; the administrator chooses its password."""
     user = f"'region_{int(region_id)}_prepare'@'%'"
-    sync, business = naming.quote_identifier(naming.SYNC_SCHEMA), naming.quote_identifier(external.database)
+    sync, business = naming.quote_identifier(sync_schema), naming.quote_identifier(business_schema)
     return "\n".join(
         (
             "-- put this user's name and password into a Secret and name that in",
@@ -98,7 +97,7 @@ def management_server(scene: Scene) -> ManagementServerStatus:
     before = scene.region.status.management_server or ManagementServerStatus()
     agent = scene.facts.agent.last
     endpoint = management_endpoint(scene.region, scene.facts) or before.endpoint
-    version = _short(agent.management.version) if agent and agent.management.version else before.version
+    version = short(agent.management.version) if agent and agent.management.version else before.version
     if scene.region.spec.external_management_server is not None:
         return ManagementServerStatus(endpoint=endpoint, version=version)
     if scene.children is None:
@@ -121,12 +120,12 @@ def agent(scene: Scene) -> AgentStatus | None:
         return (before or AgentStatus()).model_copy(update={"endpoint": endpoint})
     return AgentStatus(
         endpoint=endpoint or (before.endpoint if before else ""),
-        version=_short(said.version),
-        api_versions=tuple(map(_short, said.api_versions[:8])),
+        version=short(said.version),
+        api_versions=tuple(map(short, said.api_versions[:8])),
         schema_version=_int32(said.schema_version),
-        incarnation=_short(said.incarnation),
+        incarnation=short(said.incarnation),
         incarnations=_int32(said.incarnations),
-        configuration=AgentConfigurationStatus(etag=_short(said.configuration_etag), state=_configuration(scene)),
+        configuration=AgentConfigurationStatus(etag=short(said.configuration_etag), state=_configuration(scene)),
     )
 
 
@@ -144,7 +143,7 @@ def certificates(scene: Scene) -> CertificatesStatus | None:
     before, said = scene.region.status.certificates or CertificatesStatus(), scene.facts.agent.last
     name = naming.agent_tls(scene.region.metadata.name)
     leaf = leaf_of(scene.children.secrets.get(name)) if scene.children else None
-    trusted = tuple(map(_short, said.certificate.ca_fingerprints[:8])) if said else before.ca_fingerprints
+    trusted = tuple(map(short, said.certificate.ca_fingerprints[:8])) if said else before.ca_fingerprints
     found = CertificatesStatus(
         not_after=leaf.not_after if isinstance(leaf, CertificateFacts) else before.not_after,
         ca_fingerprints=trusted,
@@ -169,7 +168,7 @@ def peers(scene: Scene) -> PeersStatus | None:
         summary=f"{connected}/{len(declared)}",
         configured=len(declared),
         connected=connected,
-        unmanaged=tuple(map(_short, sorted(held - known)[:64])),
+        unmanaged=tuple(map(short, sorted(held - known)[:64])),
     )
 
 
@@ -200,11 +199,7 @@ def kept(scene: Scene) -> tuple[RetainedObject, ...]:
 
 def short_token(annotations: Iterable[tuple[str, str]]) -> str:
     """The token of a reconcile that was asked for, as long as a status may show it."""
-    return _short(dict(annotations).get(naming.ANNOTATION_RECONCILE, ""))
-
-
-def _short(text: str) -> str:
-    return text[:_SHORT]
+    return short(dict(annotations).get(naming.ANNOTATION_RECONCILE, ""))
 
 
 def _int32(number: int) -> int:

@@ -4,7 +4,6 @@ Whether regions are compared often enough is judged from the last clean scan tha
 the last ones, or of the status, which keeps one. Progress is shown in steps, so that a running scan is no news.
 """
 
-import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
@@ -25,12 +24,9 @@ from region_operator.api.scans import FEATURE, ScanReport, ThrottledByGauge
 from region_operator.controller.facts import LinkPolicyFacts, PeerFacts, PeeringFacts
 from region_operator.controller.schedule import wants
 from region_operator.controller.schedule.wants import Subject
+from region_operator.controller.status.limits import LONG, MOST_ENTITIES, is_entity, short
 
 PERCENT_STEP: Final = 10
-MOST_ENTITIES: Final = 64
-_SHORT: Final = 256
-_LONG: Final = 4096
-_ENTITY: Final = re.compile(r"[a-z][a-z0-9_]{0,62}")
 
 
 @dataclass(frozen=True)
@@ -50,7 +46,7 @@ def scan_subject(
     if coordinator is None or not isinstance(peering.policy, LinkPolicyFacts):
         return None
     active = peering.mode == "Active" and not peering.deleting
-    handled = scan is not None and scan.last_handled_request == peering.scan_request[:_SHORT]
+    handled = scan is not None and scan.last_handled_request == short(peering.scan_request)
     return Subject(
         uid=peering.uid,
         name=peering.name,
@@ -126,13 +122,13 @@ def _scan(
         last_clean_time=timestamp(clean) if clean else None,
         last=last,
         next_time=timestamp(turn.at) if turn is not None and turn.at > now else None,
-        last_handled_request=subject.request[:_SHORT] if handled else before.last_handled_request if before else "",
+        last_handled_request=short(subject.request) if handled else before.last_handled_request if before else "",
     )
     if shown is None or shown.state == "Ended":
         return status
     progress = {
         "state": shown.state,
-        "id": shown.id[:_SHORT],
+        "id": short(shown.id),
         "entity": shown.entity[:63],
         "percent": min(100, max(0, shown.percent)) // PERCENT_STEP * PERCENT_STEP,
         "throttled_by": _throttled_by(peering, shown.throttled_by, before),
@@ -150,7 +146,7 @@ def _throttled_by(
     shown = before.throttled_by if before is not None else None
     if shown is not None and (shown.region, shown.gauge) == (names[told.region], told.gauge):
         return shown
-    return ThrottledBy(region=names[told.region], gauge=told.gauge[:_SHORT], value=told.value, limit=told.limit)
+    return ThrottledBy(region=names[told.region], gauge=short(told.gauge), value=told.value, limit=told.limit)
 
 
 def _last(reports: Iterable[ScanReport], before: ScanStatus | None) -> LastScan | None:
@@ -161,13 +157,13 @@ def _last(reports: Iterable[ScanReport], before: ScanStatus | None) -> LastScan 
     if report is None or report.result is None or (known_at is not None and known_at > wants.ended(report)):
         return known
     return LastScan(
-        id=report.id[:_SHORT],
+        id=short(report.id),
         ended_at=timestamp(wants.ended(report)),
         result=report.result,
         rows_compared=report.rows_compared,
         differing=report.differing,
         repaired=report.repaired,
-        message=report.message[:_LONG],
+        message=report.message[:LONG],
     )
 
 
@@ -179,16 +175,16 @@ def _verification(peering: PeeringFacts, before: VerificationStatus | None) -> V
         return before
     coordinator = coordinator_of(peering)
     in_order = coordinator is not None and coordinator.name == peering.regions[0]
-    entities = [one for one in report.entities if _ENTITY.fullmatch(one.name)]
+    entities = [one for one in report.entities if is_entity(one.name)]
     return VerificationStatus(
-        scan_id=report.id[:_SHORT],
+        scan_id=short(report.id),
         completed_at=timestamp(wants.ended(report)),
         verify=report.verify,
         entities=tuple(
             VerifiedEntity(
                 name=one.name,
                 rows=one.rows if in_order else (one.rows[1], one.rows[0]),
-                hash=one.hash[:_SHORT],
+                hash=short(one.hash),
                 equal=one.equal,
             )
             for one in entities[:MOST_ENTITIES]

@@ -10,7 +10,6 @@ import pymysql
 
 from region_operator import naming
 from region_operator.errors import InvalidInput
-from region_operator.naming import quote_identifier
 from region_operator.replication.catalog import CATALOG, Entity
 from region_operator.replication.records import EntityFinding
 from region_operator.replication.store import (
@@ -68,7 +67,7 @@ def install(
             raise InvalidInput(
                 field="database.adminCredentials",
                 problem=f"the admin user lacks a privilege ({error.args[1]})",
-                remedy="grant it ALL PRIVILEGES ON *.* WITH GRANT OPTION, or run the SQL of required_grants() yourself",
+                remedy="grant it ALL PRIVILEGES ON *.* WITH GRANT OPTION, or leave it out: then the SQL is shown",
                 reason="PrivilegeMissing",
             ) from error
         raise
@@ -198,34 +197,6 @@ def uninstall(admin: Address, *, catalog: Mapping[str, Entity] = CATALOG, drop_s
             session.execute(f"DROP DATABASE IF EXISTS {plain.sync}")
     finally:
         session.close()
-
-
-def required_grants(
-    *,
-    region_id: int,
-    agent_user: str,
-    manager_user: str | None = None,
-    business_schema: str = naming.BUSINESS_SCHEMA,
-    sync_schema: str = naming.SYNC_SCHEMA,
-    catalog: Mapping[str, Entity] = CATALOG,
-) -> str:
-    """SQL for a database administrator who gives us no admin user: a user that may run the prepare Job.
-
-    The password is theirs to put in; the user can be dropped when the Job is done.
-    """
-    plain = layout(catalog.values(), business_schema=business_schema, sync_schema=sync_schema)
-    prepare = users.account(f"region_{int(region_id)}_prepare")
-    names = [name for name in (agent_user, manager_user) if name is not None]
-    lines = [
-        "-- for `agent prepare`; put its name and password into the Secret of adminCredentialsSecretRef, drop it later",
-        f"CREATE USER IF NOT EXISTS {prepare} IDENTIFIED BY '<password>';",
-        f"GRANT ALL PRIVILEGES ON {plain.sync}.* TO {prepare} WITH GRANT OPTION;",
-        f"GRANT ALL PRIVILEGES ON {quote_identifier(business_schema)}.* TO {prepare} WITH GRANT OPTION;",
-        f"GRANT CREATE USER, RELOAD, CONNECTION ADMIN, SET USER ON *.* TO {prepare};",
-        f"GRANT SELECT ON mysql.user TO {prepare};",
-        f"-- it creates: {', '.join([users.definer(), *map(users.account, names)])}",
-    ]
-    return "\n".join(lines)
 
 
 def _present(session: Session, whole: Layout, tables: Iterable[str]) -> list[str]:
