@@ -23,7 +23,7 @@ from region_operator.controller.facts import (
 from region_operator.controller.plan import certificates
 from region_operator.controller.plan.claim import decide_claim, document_epoch, held_claim
 from region_operator.controller.plan.configuration import DocumentInputs, configuration_document, etag_of
-from region_operator.controller.plan.context import Context, PlanSettings, management_endpoint, site_of
+from region_operator.controller.plan.context import Context, PlanSettings, management_endpoint
 from region_operator.controller.plan.gates import claim_gate, placement_gate, rewind_gate
 from region_operator.controller.plan.rewind import HUB_REWOUND, rewound
 from region_operator.controller.plan.run import database_stage, network_stage, prepare_stage, workloads_stage
@@ -70,21 +70,6 @@ def _configuration_anyway(context: Context, done: list[tuple[Stage, Step]]) -> l
     if gate in (None, "placement", "claim", "configuration"):
         return []
     return [("configuration", step) for step in _configuration_if_it_answers(context)]
-
-
-_STAGES: tuple[tuple[Stage, _StageFunction, str], ...] = (
-    ("placement", placement_gate, "PlacementReachable"),
-    ("claim", rewind_gate, "Claimed"),
-    ("claim", claim_gate, "Claimed"),
-    ("secrets", fleet_stage, "ReferencesResolved"),
-    ("secrets", secrets_stage, "ReferencesResolved"),
-    ("certificates", certificates_stage, "CertificatesReady"),
-    ("network", network_stage, "AgentReady"),
-    ("database", database_stage, "DatabaseReady"),
-    ("prepare", prepare_stage, "DatabaseReady"),
-    ("workloads", workloads_stage, "AgentReady"),
-    ("configuration", lambda context: configuration_stage(context), "AgentReady"),
-)
 
 
 def _until_a_gate(context: Context, stages: tuple[tuple[Stage, _StageFunction, str], ...]) -> list[tuple[Stage, Step]]:
@@ -197,6 +182,21 @@ def _no_policy(context: Context) -> Wait:
     return Wait("ReferencesResolved", "PolicyNotFound", f"spec.policyRef: SyncPolicy {name} does not exist; create it")
 
 
+_STAGES: tuple[tuple[Stage, _StageFunction, str], ...] = (
+    ("placement", placement_gate, "PlacementReachable"),
+    ("claim", rewind_gate, "Claimed"),
+    ("claim", claim_gate, "Claimed"),
+    ("secrets", fleet_stage, "ReferencesResolved"),
+    ("secrets", secrets_stage, "ReferencesResolved"),
+    ("certificates", certificates_stage, "CertificatesReady"),
+    ("network", network_stage, "AgentReady"),
+    ("database", database_stage, "DatabaseReady"),
+    ("prepare", prepare_stage, "DatabaseReady"),
+    ("workloads", workloads_stage, "AgentReady"),
+    ("configuration", configuration_stage, "AgentReady"),
+)
+
+
 # --- deletion -----------------------------------------------------------------------------------------------------
 
 
@@ -260,6 +260,3 @@ def _lost_placement(region: Region, facts: RegionFacts) -> Wait | None:
     if isinstance(facts.children, Unknown):
         return Wait("DeletionBlocked", "PlacementUnreachable", f"{facts.children.message}; wait, {way_out}")
     return None
-
-
-__all__ = ["PlanSettings", "plan_region", "site_of"]

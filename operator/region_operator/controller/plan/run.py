@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Iterable
+from dataclasses import replace
 
 from region_operator import naming
 from region_operator.controller.plan import agent, database, management, secrets
@@ -213,12 +214,8 @@ def workloads_stage(context: Context) -> list[Step]:
         retire = prepare_job_of(context, retire=True)
         # Told, but no gate: a user that is not locked yet is no reason to hold back the configuration.
         for step in prepare_steps(retire, context.children.jobs, keep=frozenset({present})):
-            steps.append(step if not isinstance(step, Wait) else Wait(*_told(step), gate=False))
+            steps.append(replace(step, gate=False) if isinstance(step, Wait) else step)
     return steps
-
-
-def _told(wait: Wait) -> tuple[str, str, str]:
-    return (wait.condition, wait.reason, wait.message)
 
 
 def _has_admin(context: Context) -> bool:

@@ -4,12 +4,11 @@ from typing import Final
 
 from region_operator.management.commands.call import Call
 from region_operator.management.commands.errors import InvalidParameter, PermissionDenied
-from region_operator.management.commands.new_users import add_user, new_user
+from region_operator.management.commands.new_users import add_user, locked_domain, new_user
 from region_operator.management.commands.rules import checked_network_domain, given_or_new_uuid
-from region_operator.management.store import accounts, domains
+from region_operator.management.store import accounts
 from region_operator.management.store.connection import DuplicateKey
 from region_operator.management.store.domains import Domain
-from region_operator.management.store.schema import ROOT_DOMAIN_ID
 
 NAME_LENGTH: Final = 100  # of the column
 
@@ -23,15 +22,7 @@ def add_account(call: Call) -> int:
     if len(name) > NAME_LENGTH:
         raise InvalidParameter(f"Value greater than max allowed length {NAME_LENGTH} for param: account")
     network_domain = checked_network_domain(call.arguments.optional_text("networkdomain"))
-    domain_id = call.arguments.optional_number("domainid") or ROOT_DOMAIN_ID
-    domain = domains.lock(call.transaction, domain_id)
-    if domain is None or domain.removed is not None:
-        raise InvalidParameter(
-            f"The domain {domain.uuid if domain else domain_id} does not exist; unable to create account"
-        )
-    call.caller.check_domain(domain)
-    if domain.state != domains.ACTIVE:
-        raise InvalidParameter(f"The user cannot be created as domain {domain.name} is being deleted")
+    domain = locked_domain(call, making="account")
     type_ = _checked_type(call, domain)
     if accounts.by_name(call.transaction, name, domain_id=domain.id):
         raise InvalidParameter(f"The specified account: {name} already exists")

@@ -1,4 +1,4 @@
-"""What createAccount and createUser share: a new user with a name that is free in its domain."""
+"""What createAccount and createUser share: a new user, with a name that is free in a domain that is not going."""
 
 from typing import Final
 
@@ -6,10 +6,11 @@ from region_operator.management.commands.call import Call
 from region_operator.management.commands.declaration import Kind, Parameter
 from region_operator.management.commands.errors import InvalidParameter
 from region_operator.management.commands.rules import UUID_LENGTH, given_or_new_uuid, not_empty
-from region_operator.management.store import users
+from region_operator.management.store import domains, users
 from region_operator.management.store.connection import DuplicateKey
 from region_operator.management.store.domains import Domain
 from region_operator.management.store.passwords import hash_password
+from region_operator.management.store.schema import ROOT_DOMAIN_ID
 from region_operator.management.store.users import NewUser
 
 TIMEZONE: Final = Parameter("timezone", Kind.STRING, "Specifies a timezone for this command", length=30)
@@ -23,6 +24,20 @@ NEW_USER_PARAMETERS: Final = (
     TIMEZONE,
     Parameter("userid", Kind.STRING, "User UUID, to use that of another region", length=UUID_LENGTH),
 )
+
+
+def locked_domain(call: Call, *, making: str) -> Domain:
+    """The domain that ``domainid`` names, ROOT by default, locked, so that names that are free in it stay free."""
+    domain_id = call.arguments.optional_number("domainid") or ROOT_DOMAIN_ID
+    domain = domains.lock(call.transaction, domain_id)
+    if domain is None or domain.removed is not None:
+        raise InvalidParameter(
+            f"The domain {domain.uuid if domain else domain_id} does not exist; unable to create {making}"
+        )
+    call.caller.check_domain(domain)
+    if domain.state != domains.ACTIVE:
+        raise InvalidParameter(f"The user cannot be created as domain {domain.name} is being deleted")
+    return domain
 
 
 def new_user(call: Call) -> NewUser:

@@ -20,28 +20,25 @@ from region_operator.management.commands.declaration import (
 from region_operator.management.commands.errors import InternalError, InvalidParameter, PermissionDenied
 from region_operator.management.commands.keys import changed_keys, key_taken
 from region_operator.management.commands.named_users import USER_ID, existing_user, named_user
-from region_operator.management.commands.new_users import NEW_USER_PARAMETERS, TIMEZONE, add_user, new_user
+from region_operator.management.commands.new_users import (
+    NEW_USER_PARAMETERS,
+    TIMEZONE,
+    add_user,
+    locked_domain,
+    new_user,
+)
 from region_operator.management.commands.rules import not_empty
 from region_operator.management.store import accounts, domains, users
 from region_operator.management.store.connection import DuplicateKey
 from region_operator.management.store.encryption import MAX_SECRET_BYTES
 from region_operator.management.store.identities import Entity
 from region_operator.management.store.passwords import hash_password, verify_password
-from region_operator.management.store.schema import ROOT_DOMAIN_ID
 from region_operator.management.store.users import User
 
 
 def create_user(call: Call) -> Body:
     user, name = new_user(call), call.arguments.text("account")
-    domain_id = call.arguments.optional_number("domainid") or ROOT_DOMAIN_ID
-    domain = domains.lock(call.transaction, domain_id)
-    if domain is None or domain.removed is not None:
-        raise InvalidParameter(
-            f"The domain {domain.uuid if domain else domain_id} does not exist; unable to create user"
-        )
-    call.caller.check_domain(domain)
-    if domain.state != domains.ACTIVE:
-        raise InvalidParameter(f"The user cannot be created as domain {domain.name} is being deleted")
+    domain = locked_domain(call, making="user")
     account = accounts.by_name(call.transaction, name, domain_id=domain.id)
     if account is None:
         raise InvalidParameter(f"Unable to find account {name} in domain id={domain.uuid} to create user")
