@@ -79,7 +79,7 @@ class OperatorSettings(BaseSettings):
     namespace: str  # where the operator itself runs: its Lease
     pod_name: str
     watch_namespaces: str = ""  # comma separated; "" = all
-    image: str  # of agents and management servers; also RELATED_IMAGE_* style overrides below
+    image: str  # of agents and management servers that name none of their own
     mariadb_image: str = "mariadb:10.11"
     resync_seconds: int = 300
     poll_seconds: int = 5  # how often link evidence is looked at between long polls

@@ -38,7 +38,6 @@ class Entry:
     key: Key
     uid: str
     generation: int
-    created_at: str
     deleting: bool
     refers_to: tuple[str, ...] = ()
     policy: str = ""
@@ -57,7 +56,6 @@ def entry_of(body: Mapping[str, Any]) -> Entry:
         key=Key(kind, meta["namespace"], meta["name"]),
         uid=meta.get("uid", ""),
         generation=int(meta.get("generation") or 0),
-        created_at=meta.get("creationTimestamp", ""),
         deleting="deletionTimestamp" in meta,
         refers_to=tuple(item.get("name", "") for item in spec.get("regions") or () if isinstance(item, dict)),
         policy=(spec.get("policyRef") or {}).get("name", ""),

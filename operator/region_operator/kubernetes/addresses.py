@@ -2,7 +2,6 @@
 
 import ipaddress
 import socket
-from collections.abc import Callable
 from typing import Any, Final
 
 from region_operator.errors import InvalidInput
@@ -15,7 +14,6 @@ METADATA_SERVICES: Final = frozenset(
 _NAT64 = ipaddress.ip_network("64:ff9b::/96")
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
-SocketFactory = Callable[[Any], socket.socket]
 
 
 class AddressRefused(InvalidInput, OSError):

@@ -1,15 +1,13 @@
 """One cluster's API server, as the reconciles see it: live reads, and writes that are ours, guarded and sparse."""
 
-import asyncio
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
 from typing import Any, Final
 
 from region_operator import naming
 from region_operator.errors import Conflict, InvalidInput, Refused
 from region_operator.kubernetes.answers import NotFound
 from region_operator.kubernetes.connection import Call, Connection
-from region_operator.kubernetes.kinds import ACCESS_REVIEW, NAMESPACE, SERVICE, Kind, Manifest, kind_of
+from region_operator.kubernetes.kinds import NAMESPACE, SERVICE, Kind, Manifest, kind_of
 from region_operator.kubernetes.pages import list_pages
 from region_operator.kubernetes.written import Written
 
@@ -17,18 +15,6 @@ _APPLY: Final = "application/apply-patch+yaml"
 _JSON_PATCH: Final = "application/json-patch+json"
 _MERGE_PATCH: Final = "application/merge-patch+json"
 _OWNER_LABELS: Final = (naming.LABEL_HUB, naming.LABEL_REGION_NAMESPACE, naming.LABEL_REGION_NAME)
-
-
-@dataclass(frozen=True)
-class Permission:
-    """Something the operator needs to be allowed."""
-
-    verb: str
-    kind: Kind
-    namespace: str | None = None
-
-    def __str__(self) -> str:
-        return f"{self.verb} {self.kind.plural}" + (f" in {self.namespace}" if self.namespace else "")
 
 
 class Cluster:
@@ -69,12 +55,6 @@ class Cluster:
         if found is None:
             raise Refused(reason="ClusterUnidentified", message=f"cluster {self.name} has no namespace kube-system")
         return str(found["metadata"]["uid"])
-
-    async def denied(self, wanted: Iterable[Permission]) -> tuple[Permission, ...]:
-        """Those of the permissions that this client does not have; for a condition's message when it was Forbidden."""
-        asked = tuple(wanted)
-        answers = await asyncio.gather(*map(self._is_allowed, asked))
-        return tuple(permission for permission, allowed in zip(asked, answers, strict=True) if not allowed)
 
     def is_own_write(self, uid: str, resource_version: str) -> bool:
         """Whether this version of the object came of our own last write, so an event about it tells us nothing."""
@@ -235,19 +215,6 @@ class Cluster:
     def _guard(self, what: str) -> None:
         if not self._may_write():
             raise Refused(reason="NotLeader", message=f"{what}: not sent, the Lease was not renewed in time")
-
-    async def _is_allowed(self, permission: Permission) -> bool:
-        group = permission.kind.api_version.rpartition("/")[0]
-        attributes = {"verb": permission.verb, "group": group, "resource": permission.kind.plural}
-        if permission.namespace:
-            attributes["namespace"] = permission.namespace
-        review = {
-            "apiVersion": ACCESS_REVIEW.api_version,
-            "kind": ACCESS_REVIEW.kind,
-            "spec": {"resourceAttributes": attributes},
-        }
-        answer = await self.connection.call(Call("POST", ACCESS_REVIEW.path(), body=review))
-        return bool(answer.get("status", {}).get("allowed"))
 
 
 def _address(manifest: Manifest) -> tuple[Kind, str | None, str]:

@@ -18,7 +18,8 @@ from region_operator.supervision.breaker import Breaker
 
 LOCAL: Final = "local"
 
-OnCluster = Callable[[Cluster], Awaitable[None]]
+IDLE_S: Final = 900.0
+"""Longer than a resync, so that no pass loses a client that it will ask for."""
 
 
 async def _nobody(_: Cluster) -> None:
@@ -51,27 +52,24 @@ class Clusters:
     """Clients by content of their kubeconfig.
 
     Two Regions with equal content share a client; changed content is another client, and the old one is closed when
-    nobody has asked for it for ``idle_s`` (longer than a resync, so that no pass loses it).
+    nobody has asked for it for a while.
 
     Args:
-        on_open: told of a new remote cluster, for watching it.
-        on_close: told before it is closed.
+        on_close: told before one is closed.
     """
 
-    def __init__(  # noqa: PLR0913 - one place composes it
+    def __init__(
         self,
         local: Cluster,
         *,
         may_write: Callable[[], bool],
         allow_special_addresses: bool = False,
-        idle_s: float = 900.0,
         clock: Callable[[], float] = time.monotonic,
-        on_open: OnCluster = _nobody,
-        on_close: OnCluster = _nobody,
+        on_close: Callable[[Cluster], Awaitable[None]] = _nobody,
     ) -> None:
         self.local = local
         self._may_write, self._allow_special_addresses = may_write, allow_special_addresses
-        self._idle_s, self._clock, self._on_open, self._on_close = idle_s, clock, on_open, on_close
+        self._clock, self._on_close = clock, on_close
         self._remotes: dict[str, _Remote] = {}
 
     async def remote(self, content: str | bytes) -> Cluster:
@@ -85,16 +83,12 @@ class Clusters:
         entry = self._remotes.get(digest)
         if entry is None:
             entry = self._remotes[digest] = _Remote(self._open(raw, digest), self._clock())
-            await self._on_open(entry.cluster)
         entry.used = self._clock()
         return entry.cluster
 
-    def remotes(self) -> tuple[Cluster, ...]:
-        return tuple(entry.cluster for entry in self._remotes.values())
-
     async def close_unused(self) -> None:
         """Close the clients that nobody has asked for lately; called now and then."""
-        idle_since = self._clock() - self._idle_s
+        idle_since = self._clock() - IDLE_S
         for digest in [digest for digest, entry in self._remotes.items() if entry.used < idle_since]:
             await self._close(self._remotes.pop(digest).cluster)
 

@@ -41,17 +41,14 @@ OWN_KINDS: Final = (REGION, REGION_PEERING, SYNC_POLICY)
 
 CONFIG_MAP: Final = Kind("v1", "ConfigMap", "configmaps")
 NAMESPACE: Final = Kind("v1", "Namespace", "namespaces", namespaced=False)
-NODE: Final = Kind("v1", "Node", "nodes", namespaced=False)
 PERSISTENT_VOLUME_CLAIM: Final = Kind("v1", "PersistentVolumeClaim", "persistentvolumeclaims")
 POD: Final = Kind("v1", "Pod", "pods")
 SECRET: Final = Kind("v1", "Secret", "secrets")
 SERVICE: Final = Kind("v1", "Service", "services")
-SERVICE_ACCOUNT: Final = Kind("v1", "ServiceAccount", "serviceaccounts")
 DEPLOYMENT: Final = Kind("apps/v1", "Deployment", "deployments")
 STATEFUL_SET: Final = Kind("apps/v1", "StatefulSet", "statefulsets")
 JOB: Final = Kind("batch/v1", "Job", "jobs")
 LEASE: Final = Kind("coordination.k8s.io/v1", "Lease", "leases")
-ENDPOINT_SLICE: Final = Kind("discovery.k8s.io/v1", "EndpointSlice", "endpointslices")
 EVENT: Final = Kind("events.k8s.io/v1", "Event", "events")
 NETWORK_POLICY: Final = Kind("networking.k8s.io/v1", "NetworkPolicy", "networkpolicies")
 POD_DISRUPTION_BUDGET: Final = Kind("policy/v1", "PodDisruptionBudget", "poddisruptionbudgets")
@@ -59,15 +56,10 @@ STORAGE_CLASS: Final = Kind("storage.k8s.io/v1", "StorageClass", "storageclasses
 CUSTOM_RESOURCE_DEFINITION: Final = Kind(
     "apiextensions.k8s.io/v1", "CustomResourceDefinition", "customresourcedefinitions", namespaced=False
 )
-CERTIFICATE: Final = Kind("cert-manager.io/v1", "Certificate", "certificates")
-ACCESS_REVIEW: Final = Kind(
-    "authorization.k8s.io/v1", "SelfSubjectAccessReview", "selfsubjectaccessreviews", namespaced=False
-)
 
 KINDS: Final[Mapping[tuple[str, str], Kind]] = {
     (kind.api_version, kind.kind): kind for kind in list(globals().values()) if isinstance(kind, Kind)
 }
-
 
 BY_NAME: Final[Mapping[str, Kind]] = {kind.kind: kind for kind in KINDS.values()}
 """Names of kinds are unambiguous among those we know."""

@@ -3,7 +3,6 @@
 from region_operator.supervision.backoff import Backoff
 from region_operator.supervision.breaker import Breaker
 from region_operator.supervision.mailboxes import Mailboxes
-from region_operator.supervision.ordered import OrderedMailboxes
 from region_operator.supervision.results import After, Done, Failed, Result
 from region_operator.supervision.supervisor import Process, Supervisor
 from region_operator.supervision.transitions import State, Transition
@@ -19,7 +18,6 @@ __all__ = [
     "Key",
     "Lane",
     "Mailboxes",
-    "OrderedMailboxes",
     "Pace",
     "Pass",
     "Process",

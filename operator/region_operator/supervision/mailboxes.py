@@ -16,7 +16,7 @@ from typing import Generic
 
 from region_operator.supervision.backoff import Random
 from region_operator.supervision.results import After, Done, Failed, Result
-from region_operator.supervision.transitions import OnTransition, State, Transition, ignore
+from region_operator.supervision.transitions import OnTransition, State, Transition, log_it
 from region_operator.supervision.units import K, Lane, Pace, Unit
 
 
@@ -47,7 +47,6 @@ class Mailboxes(Generic[K]):
 
     Args:
         bulkhead: names the failure domain of a key (its cluster); asked anew whenever the key is offered.
-        run_id: prefix of the ids of units, so that they differ between runs of the program.
     """
 
     def __init__(
@@ -57,8 +56,7 @@ class Mailboxes(Generic[K]):
         pace: Pace | None = None,
         clock: Callable[[], float] = time.monotonic,
         random: Random = _random.random,
-        on_transition: OnTransition = ignore,
-        run_id: str = "u",
+        on_transition: OnTransition = log_it,
     ) -> None:
         self.pace = pace or Pace()
         self.notify: Callable[[], None] = lambda: None
@@ -68,7 +66,6 @@ class Mailboxes(Generic[K]):
         self._ready: dict[str, list[tuple[float, int, K, _Pending]]] = {}
         self._busy: Counter[str] = Counter()
         self._sequence = itertools.count(1)
-        self._run_id = run_id
 
     # --- offering work -------------------------------------------------------------------------------------------
 
@@ -149,10 +146,6 @@ class Mailboxes(Generic[K]):
         waiting = (entry for name, heap in self._ready.items() if self._has_slot(name) for entry in heap)
         return max((now - entry[3].due for entry in waiting if self._is_current(entry)), default=0.0)
 
-    def longest_pass_s(self) -> float:
-        now = self._clock()
-        return max((now - box.running.started for box in self._boxes.values() if box.running), default=0.0)
-
     def depth(self) -> Counter[str]:
         """Ready keys per bulkhead."""
         self._promote(self._clock())
@@ -201,7 +194,7 @@ class Mailboxes(Generic[K]):
             due, lane = min(due, old.due), min(lane, old.lane)
             if (due, lane, bulkhead) == (old.due, old.lane, old.bulkhead):
                 return
-        identity = old.id if old else f"{self._run_id}-{next(self._sequence)}"
+        identity = old.id if old else f"u-{next(self._sequence)}"
         box.pending = _Pending(identity, due, lane, bulkhead)
         if box.running is None:
             heapq.heappush(self._delayed, (due, next(self._sequence), key, box.pending))

@@ -12,7 +12,7 @@ from typing import Any, Self
 
 from region_operator.errors import RegionOperatorError
 from region_operator.supervision.backoff import Backoff, Random
-from region_operator.supervision.transitions import OnTransition, State, Transition, ignore
+from region_operator.supervision.transitions import OnTransition, State, Transition, log_it
 
 log = logging.getLogger(__name__)
 
@@ -66,7 +66,7 @@ class Supervisor:
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], Awaitable[object]] = asyncio.sleep,
         random: Random = _random.random,
-        on_transition: OnTransition = ignore,
+        on_transition: OnTransition = log_it,
     ) -> None:
         self._backoff, self._steady_s = backoff or Backoff(), steady_s
         self._clock, self._sleep, self._random, self._on_transition = clock, sleep, random, on_transition

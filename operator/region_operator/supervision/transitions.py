@@ -1,8 +1,11 @@
 """The life of a process, as events that name the unit of work during which they happened."""
 
+import logging
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 from enum import StrEnum
+
+log = logging.getLogger(__name__)
 
 
 class State(StrEnum):
@@ -31,6 +34,17 @@ class Transition:
 
 
 OnTransition = Callable[[Transition], None]
+
+
+def log_it(transition: Transition) -> None:
+    """For who asks later what became of one unit of work; where nobody else listens."""
+    log.debug(
+        "%s: %s -> %s",
+        transition.subject,
+        transition.before,
+        transition.after,
+        extra={"unit": transition.unit, "reason": transition.reason},
+    )
 
 
 def ignore(_: object) -> None:

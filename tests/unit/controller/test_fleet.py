@@ -12,17 +12,17 @@ CA, NEXT = "sha256:ca", "sha256:next"
 
 
 def region(name: str, number: int = 0, **more) -> Entry:
-    usual = {"uid": f"uid-{name}", "generation": 1, "created_at": "", "deleting": False}
+    usual = {"uid": f"uid-{name}", "generation": 1, "deleting": False}
     return Entry(Key("Region", "clouds", name), region_id=number or ord(name[0]), **{**usual, **more})
 
 
 def peering(name: str, *regions: str, **more) -> Entry:
-    usual = {"uid": f"uid-{name}", "generation": 1, "created_at": "", "deleting": False}
+    usual = {"uid": f"uid-{name}", "generation": 1, "deleting": False}
     return Entry(Key("RegionPeering", "clouds", name), refers_to=regions, **{**usual, **more})
 
 
 def policy(name: str) -> Entry:
-    return Entry(Key("SyncPolicy", "clouds", name), f"uid-{name}", 1, "", False)
+    return Entry(Key("SyncPolicy", "clouds", name), f"uid-{name}", 1, False)
 
 
 def names(keys) -> set[str]:

@@ -27,7 +27,6 @@ class Meta:
     labels: Mapping[str, str] = field(default_factory=dict)
     annotations: Mapping[str, str] = field(default_factory=dict)
     deleting: bool = False
-    created_at: str = ""
 
 
 @dataclass(frozen=True)
@@ -69,7 +68,6 @@ class PodFacts:
     phase: str
     reason: str = ""  # ImagePullBackOff, CrashLoopBackOff, Unschedulable, ...; "" = nothing special
     message: str = ""
-    restarts: int = 0
     revision: str = ""  # pod-template-hash or controller-revision-hash
 
 
@@ -82,7 +80,6 @@ class WorkloadFacts:
     replicas: int = 0  # wanted (spec)
     updated_replicas: int = 0  # of the present template
     ready_replicas: int = 0
-    available_replicas: int = 0
     total_replicas: int = 0  # Pods that exist, old ones included (status.replicas)
     images: Mapping[str, str] = field(default_factory=dict)  # container -> image of the present template
     template_annotations: Mapping[str, str] = field(default_factory=dict)
@@ -125,7 +122,6 @@ class JobFacts:
 class ServiceFacts:
     meta: Meta
     type: str = "ClusterIP"
-    cluster_ip: str = ""
     ports: Mapping[str, int] = field(default_factory=dict)  # port name -> port
     node_ports: Mapping[str, int] = field(default_factory=dict)
     load_balancer: tuple[str, ...] = ()  # addresses or host names given by the provider

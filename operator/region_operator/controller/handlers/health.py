@@ -1,12 +1,10 @@
 """Liveness, readiness and metrics of the operator, plain HTTP on a port that the chart's NetworkPolicy guards.
 
-Alive means: the loop answers, kopf's thread lives, and no ready key waits for long. A standby is ready as well:
-leading is not a matter of readiness.
+Alive means: the loop answers, and no ready key waits for long; a program whose watching has ended, ends. A standby is
+ready as well: leading is not a matter of readiness.
 """
 
-import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
 
 from aiohttp import web
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector, generate_latest
@@ -21,20 +19,6 @@ from region_operator.supervision.units import Key
 from region_operator.supervision.workers import Pass
 
 STUCK_AFTER_S = 120.0
-
-
-@dataclass
-class Health:
-    """What the probes look at; ``checks`` return "" or what is wrong."""
-
-    mailboxes: Mailboxes[Key]
-    checks: list[Callable[[], str]] = field(default_factory=list)
-
-    def problems(self) -> list[str]:
-        found = [problem for check in self.checks if (problem := check())]
-        if (oldest := self.mailboxes.oldest_ready_s()) > STUCK_AFTER_S:
-            found.append(f"a ready key has waited for {oldest:.0f} s")
-        return found
 
 
 class Metrics(Collector):
@@ -107,9 +91,15 @@ class Metrics(Collector):
 class HealthServer:
     """Serves /healthz, /readyz and /metrics."""
 
-    def __init__(self, health: Health, metrics: Metrics, *, port: int, host: str = "0.0.0.0") -> None:  # noqa: S104
-        self._health, self._metrics, self._port, self._host = health, metrics, port, host
-        self._started = time.monotonic()
+    def __init__(
+        self,
+        mailboxes: Mailboxes[Key],
+        metrics: Metrics,
+        *,
+        port: int,
+        host: str = "0.0.0.0",  # noqa: S104
+    ) -> None:
+        self._mailboxes, self._metrics, self._port, self._host = mailboxes, metrics, port, host
         self._runner: web.AppRunner | None = None
 
     async def start(self) -> None:
@@ -127,8 +117,10 @@ class HealthServer:
             await self._runner.cleanup()
 
     async def _healthz(self, _: web.Request) -> web.Response:
-        problems = self._health.problems()
-        return web.Response(text="\n".join(problems) or "ok", status=503 if problems else 200)
+        oldest_s = self._mailboxes.oldest_ready_s()
+        if oldest_s > STUCK_AFTER_S:
+            return web.Response(text=f"a ready key has waited for {oldest_s:.0f} s", status=503)
+        return web.Response(text="ok")
 
     async def _readyz(self, _: web.Request) -> web.Response:
         return web.Response(text="ok")

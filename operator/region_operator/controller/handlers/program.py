@@ -11,7 +11,7 @@ from collections.abc import Coroutine
 
 from region_operator import json_logs
 from region_operator.controller.fleet import Fleet
-from region_operator.controller.handlers.health import Health, HealthServer, Metrics
+from region_operator.controller.handlers.health import HealthServer, Metrics
 from region_operator.controller.handlers.operator import Leadership, Operator, bulkhead_of
 from region_operator.controller.lease import Elector
 from region_operator.kubernetes.cluster import Cluster
@@ -55,7 +55,7 @@ async def run(settings: OperatorSettings) -> int:
     elector = Elector(door, f"{settings.pod_name}_{uuid.uuid4()}", on_lost=_exit)
     local = Cluster(LOCAL, connection, may_write=elector.may_write)
     metrics = Metrics(mailboxes, leading=elector.may_write)
-    server = HealthServer(Health(mailboxes), metrics, port=settings.health_port)
+    server = HealthServer(mailboxes, metrics, port=settings.health_port)
     await server.start()
     try:
         term = await _first(elector.acquire(), stop)

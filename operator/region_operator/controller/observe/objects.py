@@ -19,7 +19,6 @@ def meta(body: Body) -> facts.Meta:
         labels=dict(found.get("labels") or {}),
         annotations=dict(found.get("annotations") or {}),
         deleting="deletionTimestamp" in found,
-        created_at=found.get("creationTimestamp", ""),
     )
 
 
@@ -35,7 +34,6 @@ def workload(body: Body, pods: tuple[facts.PodFacts, ...]) -> facts.WorkloadFact
         replicas=int(spec.get("replicas", 1)),
         updated_replicas=int(status.get("updatedReplicas") or 0),
         ready_replicas=int(status.get("readyReplicas") or 0),
-        available_replicas=int(status.get("availableReplicas") or 0),
         total_replicas=int(status.get("replicas") or 0),
         images={
             container["name"]: container.get("image", "")
@@ -65,7 +63,6 @@ def pod(body: Body) -> facts.PodFacts:
         phase=status.get("phase", ""),
         reason=reason,
         message=message,
-        restarts=sum(int(item.get("restartCount") or 0) for item in status.get("containerStatuses") or ()),
         revision=labels.get("pod-template-hash") or labels.get("controller-revision-hash") or "",
     )
 
@@ -122,7 +119,6 @@ def service(body: Body) -> facts.ServiceFacts:
     return facts.ServiceFacts(
         meta=meta(body),
         type=spec.get("type", "ClusterIP"),
-        cluster_ip=spec.get("clusterIP", ""),
         ports={item.get("name", ""): int(item["port"]) for item in ports},
         node_ports={item.get("name", ""): int(item["nodePort"]) for item in ports if item.get("nodePort")},
         load_balancer=tuple(item.get("hostname") or item.get("ip", "") for item in ingress),

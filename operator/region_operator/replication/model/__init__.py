@@ -67,7 +67,6 @@ from region_operator.replication.model.identity import (
     clash_winner,
     final_key,
     key_reused,
-    natural_identity,
     renaming_region,
     whole_identity,
 )
@@ -78,7 +77,6 @@ from region_operator.replication.model.lag import (
     Incarnation,
     Resume,
     Seen,
-    lag_changes,
     lag_ms,
     resume,
 )
@@ -154,11 +152,9 @@ __all__ = [
     "is_alive",
     "is_genesis",
     "key_reused",
-    "lag_changes",
     "lag_ms",
     "local_write",
     "merge",
-    "natural_identity",
     "parents_first",
     "project",
     "proves_more",

@@ -89,17 +89,6 @@ def _renamed(alias: RowState, *, winner: RowState) -> RowState:
 NaturalIdentity = tuple["Value | NaturalIdentity", ...]
 
 
-def natural_identity(
-    state: RowState, *, path: Sequence[str], parent: Callable[[RowState, str], RowState | None]
-) -> NaturalIdentity:
-    """Return what a person would know a row by when it was first seen, e.g. user name and domain.
-
-    ``path`` names fields, those of a parent as ``account_id.domain_id``; ``parent(state, field)`` fetches the parent
-    on the side that the state comes from. Letters of either case are one, as in the cloud's own comparisons.
-    """
-    return tuple(_first_value(_owner(state, step, parent=parent), step) for step in path)
-
-
 def whole_identity(
     state: RowState,
     *,

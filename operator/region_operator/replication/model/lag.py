@@ -125,11 +125,6 @@ def _ends(history: History, *, head: int) -> dict[str, int]:
     return {incarnation.name: last for incarnation, last in zip(history, lasts, strict=True)} if history else {}
 
 
-def lag_changes(cursor: Cursor, *, head: int) -> int:
-    """How many changes of the source are not applied; never negative, a restored head may lie behind the cursor."""
-    return max(0, head - cursor.lsn)
-
-
 def lag_ms(*, source_now_ms: int, oldest_unapplied_ms: int | None) -> int:
     """The age, by the source's own clock, of its oldest change that is not applied; 0 when idle or stepping back."""
     return 0 if oldest_unapplied_ms is None else max(0, source_now_ms - oldest_unapplied_ms)

@@ -21,7 +21,7 @@ def child(region, kind=DEPLOYMENT, *, cluster="local", namespace="clouds"):
 
 
 def entry(name):
-    return Entry(Key("Region", "clouds", name), uid=f"uid of {name}", generation=1, created_at="", deleting=False)
+    return Entry(Key("Region", "clouds", name), uid=f"uid of {name}", generation=1, deleting=False)
 
 
 @dataclass

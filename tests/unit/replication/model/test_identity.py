@@ -17,7 +17,6 @@ from region_operator.replication.model import (
     key_reused,
     local_write,
     merge,
-    natural_identity,
     project,
     renaming_region,
     whole_identity,
@@ -150,8 +149,8 @@ def test_one_key_for_two_old_accounts_is_noticed_and_one_account_grown_apart_is_
     here = old("account", "2", account_name="web", domain_id="1", state="enabled")
     other = old("account", "2", account_name="mail", domain_id="1", state="enabled")
     apart = old("account", "2", account_name="WEB", domain_id="1", state="locked")
-    path = ("account_name", "domain_id")
-    one, two, three = (natural_identity(state, path=path, parent=no_parent) for state in (here, other, apart))
+    paths = {"account": ("account_name", "domain_id")}
+    one, two, three = (whole_identity(state, paths=paths.get, parent=no_parent) for state in (here, other, apart))
     assert key_reused(here, other, identity_a=one, identity_b=two)
     assert not key_reused(here, apart, identity_a=one, identity_b=three)
     assert not key_reused(here, here, identity_a=one, identity_b=two)
@@ -161,14 +160,17 @@ def test_one_key_for_two_old_accounts_is_noticed_and_one_account_grown_apart_is_
 def test_two_old_users_of_one_name_are_told_apart_by_the_domains_of_their_accounts():
     users = old("user", "3", username="jo", account_id="2"), old("user", "3", username="jo", account_id="2", mail="x")
     sides = {"1": old("account", "2", domain_id="d-1"), "2": old("account", "2", domain_id="d-2")}
-    path = ("username", "account_id.domain_id")
+    paths = {"user": ("username", "account_id.domain_id")}
+
+    def parent_in(side):
+        return lambda _state, field: sides[side] if field == "account_id" else None
+
     identities = [
-        natural_identity(user, path=path, parent=lambda _state, _field, side=side: sides[side])
-        for user, side in zip(users, "12", strict=True)
+        whole_identity(user, paths=paths.get, parent=parent_in(side)) for user, side in zip(users, "12", strict=True)
     ]
     assert identities == [("jo", "d-1"), ("jo", "d-2")]
     assert key_reused(*users, identity_a=identities[0], identity_b=identities[1])
-    assert natural_identity(users[0], path=path, parent=no_parent) == ("jo", None)
+    assert whole_identity(users[0], paths=paths.get, parent=no_parent) == ("jo", None)
 
 
 @pytest.mark.rule("ENGINE 8")
