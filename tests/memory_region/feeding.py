@@ -1,8 +1,8 @@
 """What peers read of a content: a page of changes in the order of their numbers."""
 
 from memory_region.database import Database, Server, Version
-from region_operator.replication.feed import FeedPage, FeedRequest, FeedRow, RowKey, holds
-from region_operator.replication.model import START, Cursor, Resume, resume
+from region_operator.replication.feed import FeedPage, FeedRequest, FeedRow, RowKey
+from region_operator.replication.model import START, Cursor, History, Resume, resume
 
 
 def read(server: Server, request: FeedRequest, *, region_id: int) -> tuple[FeedPage, Resume]:
@@ -63,6 +63,15 @@ def is_echo(version: Version, request: FeedRequest) -> bool:
     if origin is None or origin.region != request.peer:
         return False
     return holds(request.peer_history, Cursor(origin.incarnation, origin.lsn))
+
+
+def holds(history: History, cursor: Cursor) -> bool:
+    """Tell whether a region with this history still has what it had when it handed ``cursor`` out."""
+    ends = [following.first_lsn - 1 for following in history[1:]]
+    for index, incarnation in enumerate(history):
+        if incarnation.name == cursor.incarnation:
+            return index == len(ends) or cursor.lsn <= ends[index]
+    return False
 
 
 def _beyond(content: Database, lsn: int) -> list[Version]:

@@ -16,7 +16,7 @@ from memory_region.records import ParkedRows, check_room
 from memory_region.retrying import Retrying
 from memory_region.scanning import Scanning
 from region_operator.errors import Conflict, Refused
-from region_operator.replication.feed import ApplyOutcome, FeedPage, FeedRequest, FetchedRows, FoldOutcome, Lag, RowKey
+from region_operator.replication.feed import ApplyOutcome, FeedPage, FeedRequest, FetchedRows, FoldOutcome, RowKey
 from region_operator.replication.model import Cursor, EntityRuleSet, History, Seen, UniqueClash
 from region_operator.replication.records import EntityFinding, StoredConfiguration, StoreStatus
 from region_operator.replication.store.context import Outcome
@@ -121,13 +121,6 @@ class MemoryRegion(People, Scanning, Comparing, Retrying):
         served = [row for row in known if row in content.versions and feeding.is_served(self.server, content, row)]
         versions = sorted((content.versions[row] for row in served), key=lambda version: version.lsn)
         return FetchedRows(self.region_id, content.history, tuple(feeding.feed_row(version) for version in versions))
-
-    def lag(self, peer: int, cursor: Cursor) -> Lag:
-        content = self.server.read()
-        return Lag(
-            max(0, content.last_lsn - cursor.lsn),
-            feeding.age_ms(content, self.server.clock(), after=cursor.lsn, peer=peer),
-        )
 
     # Apply: from peers
 

@@ -28,15 +28,6 @@ class RowKey:
     key: str
 
 
-def holds(history: History, cursor: Cursor) -> bool:
-    """Tell whether a region with this history still has what it had when it handed ``cursor`` out."""
-    ends = [following.first_lsn - 1 for following in history[1:]]
-    for index, incarnation in enumerate(history):
-        if incarnation.name == cursor.incarnation:
-            return index == len(ends) or cursor.lsn <= ends[index]
-    return False
-
-
 @dataclass(frozen=True, slots=True)
 class FeedRequest:
     """What a peer asks for.
@@ -203,11 +194,3 @@ class ApplyOutcome:
     restored: bool = False
     refused_bulk: bool = False
     forged: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class Lag:
-    """How far a reader is behind: numbers, and the age of the oldest change it lacks by this database's clock."""
-
-    pending_changes: int
-    age_ms: int

@@ -28,10 +28,6 @@ def by_id(transaction: Transaction, region_id: int) -> Region | None:
     return _REGIONS.one(transaction, "id = %s", region_id)
 
 
-def by_name(transaction: Transaction, name: str) -> Region | None:
-    return _REGIONS.one(transaction, "name = %s", name)
-
-
 def page(
     transaction: Transaction, page: Page, *, id_: int | None, name: str | None, keyword: str | None
 ) -> Found[Region]:

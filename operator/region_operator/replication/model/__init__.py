@@ -77,7 +77,6 @@ from region_operator.replication.model.lag import (
     Incarnation,
     Resume,
     Seen,
-    lag_ms,
     resume,
 )
 from region_operator.replication.model.merge import DotReuse, FieldLost, MergeRefused, merge, proves_more
@@ -152,7 +151,6 @@ __all__ = [
     "is_alive",
     "is_genesis",
     "key_reused",
-    "lag_ms",
     "local_write",
     "merge",
     "parents_first",

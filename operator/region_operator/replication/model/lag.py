@@ -1,4 +1,4 @@
-"""Positions in a source's log, what is left of them after the source went back in time, and lag without clocks.
+"""Positions in a source's log, and what is left of them after the source went back in time.
 
 A source keeps the history of its incarnations like PostgreSQL keeps its timelines: each with the first lsn it gave.
 """
@@ -123,8 +123,3 @@ def _ends(history: History, *, head: int) -> dict[str, int]:
     """The last lsn that each incarnation gave."""
     lasts = [*(later.first_lsn - 1 for later in history[1:]), head]
     return {incarnation.name: last for incarnation, last in zip(history, lasts, strict=True)} if history else {}
-
-
-def lag_ms(*, source_now_ms: int, oldest_unapplied_ms: int | None) -> int:
-    """The age, by the source's own clock, of its oldest change that is not applied; 0 when idle or stepping back."""
-    return 0 if oldest_unapplied_ms is None else max(0, source_now_ms - oldest_unapplied_ms)

@@ -7,7 +7,7 @@ write. Folding moves them to the head, so no reader misses them.
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
-from region_operator.replication.feed import FeedPage, FeedRequest, FeedRow, FetchedRows, Lag, RowKey
+from region_operator.replication.feed import FeedPage, FeedRequest, FeedRow, FetchedRows, RowKey
 from region_operator.replication.model import codec, plain
 from region_operator.replication.model.lag import START, Cursor, resume
 from region_operator.replication.store import bulk_feed, fold, incarnations, left_out, rows, sets, versions
@@ -70,11 +70,6 @@ def read_rows(session: Session, layout: Layout, keys: Collection[RowKey], *, reg
     texts, _ = state_texts(session, layout, found)
     made = [FeedRow(v.lsn, v.row.entity, v.row.key, texts[v.row]) for v in found if v.row in texts]
     return FetchedRows(region_id, incarnations.history(session, layout), tuple(made))
-
-
-def lag(session: Session, layout: Layout, *, peer: int, cursor: Cursor) -> Lag:
-    head = incarnations.head(session, layout)
-    return Lag(max(0, head - cursor.lsn), _age_ms(session, layout, after=cursor.lsn, peer=peer))
 
 
 def _position(session: Session, layout: Layout, request: FeedRequest, *, head: int) -> tuple[Cursor, bool]:

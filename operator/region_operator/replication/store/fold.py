@@ -140,7 +140,7 @@ def captured_entries(session: Session, layout: Layout, keys: Iterable[RowKey]) -
 def captured_keys(session: Session, layout: Layout, keys: Collection[RowKey]) -> set[RowKey]:
     """Those of these rows that have captured changes without a version."""
     found: set[RowKey] = set()
-    if session.one(f"SELECT 1 FROM {layout.own('dirty')} LIMIT 1") is None:
+    if not captures_anything(session, layout):
         return found
     for entity, names in by_entity(keys).items():
         for piece in chunks(names):

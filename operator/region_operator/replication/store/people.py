@@ -65,6 +65,7 @@ class People:
 
         Raises:
             InvalidInput: there is no such conflict, or the value is not among its values any more.
+            Refused: the conflict is closed already.
         """
         why = f"value {dot}" + (f": {reason}" if reason else "")
 
@@ -103,7 +104,7 @@ class People:
     # History
 
     def confirm_history(self, *, by: str = "", reason: str = "") -> None:
-        """Somebody, or a scan, has verified this region: forget that it was restored or that versions were forged."""
+        """Somebody has verified this region: forget that it was restored or that versions were forged."""
 
         def work(session: Session) -> None:
             incarnations.confirm(session, self._layout)

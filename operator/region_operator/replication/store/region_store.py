@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 
 from region_operator.replication.catalog import CATALOG, Entity
-from region_operator.replication.feed import ApplyOutcome, FeedPage, FeedRequest, FetchedRows, FoldOutcome, Lag, RowKey
+from region_operator.replication.feed import ApplyOutcome, FeedPage, FeedRequest, FetchedRows, FoldOutcome, RowKey
 from region_operator.replication.model.lag import Cursor, History, Seen
 from region_operator.replication.model.rules import EntityRuleSet, UniqueClash
 from region_operator.replication.records import EntityFinding, StoredConfiguration, StoreStatus
@@ -197,11 +197,6 @@ class RegionStore(People, Scanning, Comparing):
             self._writer.retry(self._fold(known).woken)
         with self._readers.snapshot() as session:
             return feed.read_rows(session, self._layout, known, region_id=self.region_id)
-
-    def lag(self, peer: int, cursor: Cursor) -> Lag:
-        """How far ``peer``, standing at ``cursor``, is behind us."""
-        with self._readers.snapshot() as session:
-            return feed.lag(session, self._layout, peer=peer, cursor=cursor)
 
     def join_plan(self) -> JoinPlan:
         """Reads for a dry run of a join."""

@@ -3,7 +3,7 @@
 import pytest
 
 from region_operator.errors import InvalidInput
-from region_operator.replication.model import START, Cursor, Incarnation, Resume, Seen, lag_ms, resume
+from region_operator.replication.model import START, Cursor, Incarnation, Resume, Seen, resume
 
 ONE, TWO, THREE = Incarnation("one", 1), Incarnation("two", 121), Incarnation("three", 101)
 
@@ -82,12 +82,6 @@ def test_a_page_that_left_out_what_is_not_versioned_yet_is_not_the_whole():
 def test_a_source_that_has_no_history_cannot_be_resumed():
     with pytest.raises(ValueError, match="incarnation"):
         resume(START, history=[], head=0)
-
-
-def test_lag_is_told_by_the_clock_of_the_source_and_never_negative():
-    assert lag_ms(source_now_ms=5_000, oldest_unapplied_ms=None) == 0
-    assert lag_ms(source_now_ms=5_000, oldest_unapplied_ms=3_500) == 1_500
-    assert lag_ms(source_now_ms=3_000, oldest_unapplied_ms=3_500) == 0
 
 
 @pytest.mark.rule("ENGINE 12")
