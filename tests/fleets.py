@@ -1,7 +1,6 @@
 """One fleet in a real cluster, as its owner sees it: apply, edit, wait for what is told, count what is there."""
 
 import json
-import os
 import time
 from collections.abc import Callable
 from typing import Any, TypeVar
@@ -13,11 +12,6 @@ from devcluster.toolchain import Unavailable
 from region_operator import naming
 
 CHILD_KINDS = "deployments,statefulsets,jobs,pods,services,configmaps,secrets,pvc,networkpolicies,poddisruptionbudgets"
-
-LONG_RUNS_ONLY = pytest.mark.skipif(
-    not os.environ.get("REGION_OPERATOR_LONG_TESTS"), reason="REGION_OPERATOR_LONG_TESTS is not set"
-)
-"""Of tests that are too much for every run."""
 
 T = TypeVar("T")
 

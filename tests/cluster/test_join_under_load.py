@@ -1,8 +1,7 @@
 """Two populated regions join while both are written to and all that it takes is killed in every stage; then drift.
 
 One fleet serves all tests of this module, in their order. Each stage is held until what it takes was killed: Wired by a
-cut cable, the copy by a low rate, the proof by load that keeps its scan away and then makes it pause. Minutes, so not
-part of every run: REGION_OPERATOR_LONG_TESTS=1 runs it.
+cut cable, the copy by a low rate, the proof by load that keeps its scan away and then makes it pause.
 """
 
 import json
@@ -20,12 +19,9 @@ from cs import CloudStackException
 
 import clouds
 from devcluster import toolchain
-from fleets import LONG_RUNS_ONLY, Fleet, peering, region, until
+from fleets import Fleet, peering, region, until
 
-pytestmark = [
-    pytest.mark.timeout(1800),  # the first test waits for a fleet and kills everything four times
-    LONG_RUNS_ONLY,
-]
+pytestmark = pytest.mark.timeout(1800)  # the first test waits for a fleet and kills everything four times
 
 WEST, EAST = "eu-west", "us-east"
 PEERING, POLICY = f"{WEST}-{EAST}", "careful"

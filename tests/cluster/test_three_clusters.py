@@ -1,18 +1,12 @@
-"""Three clusters: one is the hub and holds no region, each of the others holds one; then the hub is gone.
-
-Not part of every run: three clusters are more than a small machine likes. REGION_OPERATOR_LONG_TESTS=1 runs it.
-"""
+"""Three clusters: one is the hub and holds no region, each of the others holds one; then the hub is gone."""
 
 import pytest
 
 import clouds
 from clouds import Kubectl
-from fleets import LONG_RUNS_ONLY, Fleet, peering, region, until
+from fleets import Fleet, peering, region, until
 
-pytestmark = [
-    pytest.mark.timeout(1200),
-    LONG_RUNS_ONLY,
-]
+pytestmark = pytest.mark.timeout(1200)
 
 FLEET, WEST, EAST = "three-clusters", "eu-west", "us-east"
 

@@ -13,10 +13,10 @@ from region_operator.replication.load import WRITES, Gauges
 QUIET_WRITES: Final = 50
 """Statements a second that write: more than an agent makes by itself where nothing happens."""
 
-RESTS: Final = 9
-"""Times as long as the chunk took: a scan takes a tenth of the time of a busy region."""
+RESTS: Final = 19
+"""Times as long as the chunk took: a scan takes a twentieth of the time of a busy region."""
 
-REST_MOST_S: Final = 5.0
+REST_MOST_S: Final = 10.0
 """A chunk is slow also where the peer is far away or the machine is small: a scan ends all the same."""
 
 
