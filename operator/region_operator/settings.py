@@ -4,11 +4,34 @@ Secrets never come as variables: a variable names a directory that a Secret is m
 """
 
 from pathlib import Path
-from typing import Literal
+from typing import Literal, TypeVar
 
+from pydantic import ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from region_operator import naming
+from region_operator.errors import InvalidInput
+
+Settings = TypeVar("Settings", bound=BaseSettings)
+
+
+def from_environment(settings: type[Settings]) -> Settings:
+    """Read what a program is told.
+
+    Raises:
+        InvalidInput: ``InvalidEnvironment``, naming every variable that is missing or wrong.
+    """
+    try:
+        return settings()
+    except ValidationError as error:
+        prefix = settings.model_config.get("env_prefix", "")
+        told = [f"{prefix}{one['loc'][0]}".upper() + f": {one['msg']}" for one in error.errors()]
+        raise InvalidInput(
+            field="environment",
+            problem="; ".join(told),
+            remedy="set these variables of the container",
+            reason="InvalidEnvironment",
+        ) from None
 
 
 class DatabaseSettings(BaseSettings):

@@ -11,7 +11,7 @@ from datetime import datetime
 
 from region_operator.controller import certificates
 from region_operator.controller.certificates import KeyPair
-from region_operator.controller.plan.steps import CreateFleetSecret, IssueCertificate, IssueNextAuthority, Manifest
+from region_operator.controller.plan.steps import CreateFleetSecret, IssueCertificate, IssueNextAuthority
 from region_operator.errors import Conflict, InvalidInput
 from region_operator.kubernetes import kinds
 from region_operator.kubernetes.cluster import Cluster
@@ -20,7 +20,9 @@ from region_operator.kubernetes.cluster import Cluster
 async def create_fleet(hub: Cluster, step: CreateFleetSecret, *, now: datetime) -> int:
     """Make the fleet's authority, unless it is there by now; returns 1 when it was made."""
     data = certificates.fleet_secret_data(
-        fleet_uid=str(uuid.uuid4()), digest_key=secrets.token_bytes(32), authority=_new_authority(step.secret, now=now)
+        fleet_uid=str(uuid.uuid4()),
+        digest_key=secrets.token_bytes(32),
+        authority=_new_authority(step.secret["metadata"]["namespace"], now=now),
     )
     try:
         await hub.create({**step.secret, "data": _encoded(data)})
@@ -31,8 +33,7 @@ async def create_fleet(hub: Cluster, step: CreateFleetSecret, *, now: datetime) 
 
 async def issue_next_authority(hub: Cluster, step: IssueNextAuthority, *, now: datetime) -> None:
     """Put a coming authority beside the present one."""
-    manifest = {"metadata": {"namespace": step.ref.namespace}}
-    made = _new_authority(manifest, now=now)
+    made = _new_authority(step.ref.namespace, now=now)
     body = {
         "metadata": {"annotations": dict(step.annotations)},
         "data": _encoded({"next-ca.crt": made.certificate, "next-ca.key": made.key}),
@@ -77,9 +78,9 @@ async def _authority(hub: Cluster, step: IssueCertificate) -> KeyPair:
     return KeyPair(base64.b64decode(data["ca.crt"]), base64.b64decode(data["ca.key"]))
 
 
-def _new_authority(secret: Manifest, *, now: datetime) -> KeyPair:
+def _new_authority(namespace: str, *, now: datetime) -> KeyPair:
     return certificates.make_authority(
-        f"region-operator {secret['metadata']['namespace']}",
+        f"region-operator {namespace}",
         key=certificates.new_key(),
         serial=certificates.new_serial(),
         now=now,

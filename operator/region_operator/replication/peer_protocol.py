@@ -212,7 +212,9 @@ def _rows(head: PageHead, body: bytes) -> tuple[tuple[FeedRow, ...], tuple[BulkR
     try:
         text = _text(head, body)
         at = len(text) - sum(bulk.text_bytes for bulk in head.bulk)
-        lines = text[:at].decode() if at > 0 else ""
+        if at < 0:
+            raise ValueError("the rows that come by the bulk are longer than the page")
+        lines = text[:at].decode()
         rows = tuple(_row(line) for line in lines.split("\n")) if lines else ()
         found = []
         for bulk in head.bulk:

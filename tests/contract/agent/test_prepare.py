@@ -143,4 +143,7 @@ def test_the_program_ends_with_a_status_and_a_last_line_that_say_why(database: D
     assert database.run(count, database.schemas.business) == [(0,)]
     del environment["PREPARE_REGION_ID"]
     status, line, _ = run()
-    assert (status, line.startswith("prepare: InvalidEnvironment:")) == (2, True)
+    assert (status, line.startswith("prepare: InvalidEnvironment: environment: PREPARE_REGION_ID: Field required")) == (
+        2,
+        True,
+    )

@@ -70,7 +70,7 @@ def test_a_setting_that_is_no_number_is_named(database: DatabaseSettings) -> Non
     process = started(environment(database, MANAGER_REGION_ID="x"))
     _, log = process.communicate(timeout=30)
     assert process.returncode == 1
-    assert "region_id" in json.loads(log)["message"]
+    assert "MANAGER_REGION_ID" in json.loads(log)["message"]
 
 
 def await_ready(url: str, process: "subprocess.Popen[str]") -> None:

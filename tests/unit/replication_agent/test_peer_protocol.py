@@ -74,6 +74,14 @@ def test_rows_by_the_bulk_that_are_no_text_or_not_as_many_as_announced_are_refus
         peer_protocol.decode_page(*split(peer_protocol.encode_page(page)))
 
 
+def test_rows_by_the_bulk_that_are_longer_than_the_page_are_refused() -> None:
+    page = FeedPage(1, HISTORY, (), Cursor("b2", 77), 99, bulk=BULK[1:])
+    head, body = split(peer_protocol.encode_page(page))
+    longer = head.model_copy(update={"bulk": [head.bulk[0].model_copy(update={"text_bytes": len(body) + 1})]})
+    with pytest.raises(InvalidInput, match="longer than the page"):
+        peer_protocol.decode_page(longer, body)
+
+
 def test_a_large_page_is_deflated_and_a_small_one_is_not() -> None:
     rows = tuple(FeedRow(n, "user", str(n), '{"a":"b"}') for n in range(1000))
     large, _ = split(peer_protocol.encode_page(FeedPage(1, HISTORY, rows, Cursor("b2", 1000), 1000)))

@@ -13,5 +13,5 @@ def test_an_incomplete_environment_is_named_and_nothing_starts(
     monkeypatch.setenv("AGENT_REGION_ID", "one")
     assert program.main(argparse.Namespace()) == 2
     told = capsys.readouterr().err
-    assert "region_id" in told
-    assert "management_url" in told
+    assert "AGENT_REGION_ID: Input should be a valid integer" in told
+    assert "AGENT_MANAGEMENT_URL: Field required" in told

@@ -6,6 +6,7 @@ import logging
 import os
 import resource
 import signal
+import sys
 import uuid
 from collections.abc import Coroutine
 
@@ -14,10 +15,11 @@ from region_operator.controller.fleet import Fleet
 from region_operator.controller.handlers.health import HealthServer, Metrics
 from region_operator.controller.handlers.operator import Leadership, Operator, bulkhead_of
 from region_operator.controller.lease import Elector
+from region_operator.errors import InvalidInput, RegionOperatorError
 from region_operator.kubernetes.cluster import Cluster
 from region_operator.kubernetes.clusters import LOCAL, connect_locally
 from region_operator.kubernetes.leases import LeaseDoor
-from region_operator.settings import OperatorSettings
+from region_operator.settings import OperatorSettings, from_environment
 from region_operator.supervision.mailboxes import Mailboxes
 from region_operator.supervision.units import Key, Pace
 
@@ -28,11 +30,19 @@ LEASE_NAME = "region-operator"
 
 def main(_: argparse.Namespace) -> int:
     """Run until SIGTERM or SIGINT; returns the exit status."""
-    settings = OperatorSettings()  # from the environment
+    try:
+        settings = from_environment(OperatorSettings)
+    except InvalidInput as error:
+        print(f"region-operator run: {error}", file=sys.stderr)  # noqa: T201 - the logs are not set up yet
+        return 2
     json_logs.configure(settings.log_level, program="operator", pod=settings.pod_name)
     logging.getLogger("kopf").setLevel(logging.WARNING)
     _allow_open_files()
-    return asyncio.run(run(settings))
+    try:
+        return asyncio.run(run(settings))
+    except RegionOperatorError as error:
+        log.critical("cannot run: %s", error)
+        return 1
 
 
 async def run(settings: OperatorSettings) -> int:

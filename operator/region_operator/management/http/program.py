@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Final
 
 from aiohttp import web
-from pydantic import ValidationError
 
 from region_operator import __version__, json_logs
 from region_operator.errors import InvalidInput
@@ -25,7 +24,7 @@ from region_operator.management.http.measurements import Measurements
 from region_operator.management.http.server import Api
 from region_operator.management.store.connection import Database
 from region_operator.management.store.encryption import SecretKeyCipher
-from region_operator.settings import DatabaseSettings, ManagerSettings
+from region_operator.settings import DatabaseSettings, ManagerSettings, from_environment
 
 log = logging.getLogger(__name__)
 
@@ -47,8 +46,8 @@ def main(_: argparse.Namespace) -> int:
     """Serve until SIGTERM or SIGINT."""
     json_logs.configure(program="manager")
     try:
-        asyncio.run(_serve(ManagerSettings(), DatabaseSettings()))
-    except (InvalidInput, ValidationError) as error:
+        asyncio.run(_serve(from_environment(ManagerSettings), from_environment(DatabaseSettings)))
+    except InvalidInput as error:
         log.error("cannot start: %s", error)  # noqa: TRY400 - the message says it all
         return 1
     return 0

@@ -15,8 +15,6 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from pydantic import ValidationError
-
 from region_operator import json_logs
 from region_operator.errors import InvalidInput, Refused, Unavailable
 from region_operator.management.store import connection as business
@@ -24,7 +22,7 @@ from region_operator.management.store import schema as business_schema
 from region_operator.replication.agent.database_address import address_of, credentials
 from region_operator.replication.store import install, preparing, users
 from region_operator.replication.store.connections import Address, Session, connect
-from region_operator.settings import DatabaseSettings, PrepareSettings
+from region_operator.settings import DatabaseSettings, PrepareSettings, from_environment
 
 log = logging.getLogger(__name__)
 
@@ -37,7 +35,9 @@ LOOK_INTERVAL_S = 0.5
 
 def main(_: argparse.Namespace) -> int:
     json_logs.configure(program="prepare")
-    return ended("prepare", lambda: run(PrepareSettings(), DatabaseSettings()), done="Prepared")
+    return ended(
+        "prepare", lambda: run(from_environment(PrepareSettings), from_environment(DatabaseSettings)), done="Prepared"
+    )
 
 
 def ended(program: str, work: Callable[[], str], *, done: str) -> int:
@@ -45,8 +45,6 @@ def ended(program: str, work: Callable[[], str], *, done: str) -> int:
     status = EDIT_NEEDED
     try:
         status, reason, message = DONE, done, work()
-    except ValidationError as error:
-        reason, message = "InvalidEnvironment", str(error)
     except (InvalidInput, Refused) as error:
         reason, message = error.reason, str(error)
     except Unavailable as error:

@@ -9,15 +9,13 @@ import signal
 import sys
 import threading
 
-from pydantic import ValidationError
-
 from region_operator import json_logs
 from region_operator.errors import InvalidInput
 from region_operator.replication.agent.agent import Agent
 from region_operator.replication.agent.database_address import address_of
 from region_operator.replication.agent.scan_answers import comparison
 from region_operator.replication.store.region_store import RegionStore
-from region_operator.settings import AgentSettings, DatabaseSettings
+from region_operator.settings import AgentSettings, DatabaseSettings, from_environment
 
 log = logging.getLogger(__name__)
 
@@ -26,9 +24,9 @@ STOP_WITHIN_S = 10.0
 
 def main(_: argparse.Namespace) -> int:
     try:
-        settings, database = AgentSettings(), DatabaseSettings()
-    except ValidationError as error:
-        print(f"region-operator agent: the environment is incomplete: {error}", file=sys.stderr)  # noqa: T201
+        settings, database = from_environment(AgentSettings), from_environment(DatabaseSettings)
+    except InvalidInput as error:
+        print(f"region-operator agent: {error}", file=sys.stderr)  # noqa: T201
         return 2
     json_logs.configure(program="agent", region=settings.region_id)
     try:

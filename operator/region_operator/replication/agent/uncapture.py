@@ -12,12 +12,12 @@ from region_operator.replication.agent import prepare
 from region_operator.replication.agent.database_address import address_of
 from region_operator.replication.store import install, preparing
 from region_operator.replication.store.connections import connect
-from region_operator.settings import DatabaseSettings
+from region_operator.settings import DatabaseSettings, from_environment
 
 
 def main(_: argparse.Namespace) -> int:
     json_logs.configure(program="uncapture")
-    return prepare.ended("uncapture", lambda: run(DatabaseSettings()), done="Uncaptured")
+    return prepare.ended("uncapture", lambda: run(from_environment(DatabaseSettings)), done="Uncaptured")
 
 
 def run(database: DatabaseSettings) -> str:
