@@ -1,50 +1,19 @@
-import pickle
 from dataclasses import replace
-from functools import cache
 
 import pytest
 import yaml
 
 from region_operator import naming
-from region_operator.api.agent import Rules
 from region_operator.api.reasons import REGION
 from region_operator.controller import certificates
 from region_operator.controller.facts import (
     Children,
-    IdHolder,
-    Invalid,
-    NamespaceFacts,
-    PeeringFacts,
-    PlacementFacts,
-    Unknown,
 )
 from region_operator.controller.plan import steps
 from region_operator.controller.plan.region import PlanSettings
 from unit.controller.plan.regions import SPECS, region
 from unit.controller.plan.world import NOW, World
-
-
-def settled(name: str = "minimal", **more: object) -> World:
-    """A world at rest, of its own for each test; without ``more`` it comes to rest once."""
-    if not more:
-        return pickle.loads(at_rest(name))
-    world = World(region(name), **more)
-    world.settle()
-    return world
-
-
-@cache
-def at_rest(name: str) -> bytes:
-    world = World(region(name))
-    world.settle()
-    return pickle.dumps(world)
-
-
-def only_wait(world: World) -> steps.Wait:
-    plan = world.plan()
-    assert not [act for act in plan.acts if not isinstance(act, steps.AddFinalizer)]
-    (wait,) = plan.waits
-    return wait
+from unit.controller.plan.worlds import settled
 
 
 @pytest.mark.parametrize("name", SPECS)
@@ -116,110 +85,6 @@ def test_a_young_region_is_made_in_order():
         < place("CreateOnly Job/")
         < place("Apply Deployment/")
     )
-
-
-@pytest.mark.rule("OPERATOR 6")
-def test_nothing_is_written_into_a_namespace_that_does_not_consent():
-    world = World(region("other-namespace"))
-    for consent in (None, (), ("others",)):
-        place = PlacementFacts(cluster="c", namespace=NamespaceFacts("placed", consent=consent))
-        world.changes = {"placement": place}
-        wait = only_wait(world)
-        assert (wait.reason, wait.stalled) == ("PlacementNotPermitted", True)
-        assert "data.from: clouds" in wait.message
-
-
-@pytest.mark.parametrize(
-    ("cluster", "reason", "unknown"),
-    [
-        (Invalid("KubeconfigRefused", "exec is not allowed"), "KubeconfigRefused", False),
-        (Invalid("SecretNotFound", "no such Secret"), "SecretNotFound", False),
-        (Invalid("SecretKeyMissing", "it has no key kubeconfig"), "SecretKeyMissing", False),
-        (Unknown("ProbeTimeout", "no answer"), "ProbeTimeout", True),
-    ],
-)
-def test_without_its_cluster_a_region_only_waits(cluster, reason, unknown):
-    place = PlacementFacts(cluster=cluster, same_cluster=False, namespace=Unknown("x", "x"))
-    world = World(region("other-cluster"), changes={"placement": place, "children": Unknown("x", "x")})
-
-    wait = only_wait(world)
-
-    assert (wait.reason, wait.unknown) == (reason, unknown)
-
-
-def test_a_kubeconfig_that_leads_to_another_cluster_is_not_followed():
-    world = settled("other-cluster")
-    noted = world.region.status.model_copy(
-        update={"placement": type("P", (), {"cluster": "the-old-one", "namespace": "placed"})()}
-    )
-    world.region = world.region.model_copy(update={"status": noted})
-
-    assert only_wait(world).reason == "ClusterChanged"
-    world.deleting = True
-    assert only_wait(world).reason == "PlacementUnreachable"
-
-
-@pytest.mark.rule("OPERATOR 8")
-def test_a_region_of_another_hub_is_not_touched_until_it_is_taken_over():
-    world = settled()
-    world.objects[("placement", "ConfigMap", "minimal-claim")]["data"]["hub"] = "other-hub"
-
-    wait = only_wait(world)
-    assert (wait.reason, wait.stalled) == ("ClaimedByAnotherHub", True)
-
-    world.region = region(annotations={"region-operator.io/take-over": "other-hub"})
-    world.settle()
-    claim = world.objects[("placement", "ConfigMap", "minimal-claim")]["data"]
-    assert claim == {"hub": "hub-uid", "region": "clouds/minimal", "epoch": "2"}
-
-
-@pytest.mark.rule("OPERATOR 19")
-def test_of_two_regions_with_one_id_the_one_with_the_claim_goes_on():
-    other = IdHolder("clouds", "aaa", "uid", holds_claim=False)
-    fresh = World(region(), changes={"same_id": (other,)})
-    assert only_wait(fresh).reason == "RegionIdClash"
-
-    provisioned = settled()
-    provisioned.changes = {"same_id": (other,)}
-    assert provisioned.step() == 0
-    assert not [wait for wait in provisioned.plan().waits if wait.reason == "RegionIdClash"]
-
-
-@pytest.mark.rule("OPERATOR 6")
-def test_an_object_with_a_childs_name_that_is_not_ours_is_never_forced():
-    world = settled()
-    world.objects[("placement", "Service", "minimal-agent")]["metadata"]["labels"] = {"app": "other"}
-
-    wait = only_wait(world)
-
-    assert (wait.reason, wait.stalled) == ("NameCollision", True)
-    assert "Service clouds/minimal-agent" in wait.message
-
-
-@pytest.mark.rule("OPERATOR 13")
-def test_a_retained_volume_is_taken_up_only_by_the_region_with_its_id():
-    world = settled()
-    world.deleting = True
-    world.settle()
-    volume = world.objects[("placement", "PersistentVolumeClaim", "data-minimal-database-0")]
-
-    again = World(region(), objects={k: v for k, v in world.objects.items()})
-    again.settle()
-    assert again.objects[("placement", "PersistentVolumeClaim", "data-minimal-database-0")] == volume
-
-    stranger = World(region(spec={**SPECS["minimal"], "id": 9}), objects=world.objects)
-    assert only_wait(stranger).reason == "RetainedDataOfAnotherRegion"
-
-
-@pytest.mark.rule("OPERATOR 10")
-def test_a_lost_database_key_is_never_made_anew():
-    world = settled()
-    del world.objects[("hub", "Secret", "cloud-database-key")]
-
-    reasons = [wait.reason for wait in world.plan().waits if wait.gate]
-
-    assert reasons == ["DatabaseKeyMissing"]
-    assert not [act for act in world.plan().acts if isinstance(act, steps.CreateOnly)]
 
 
 @pytest.mark.rule("OPERATOR 21")
@@ -306,60 +171,6 @@ def test_why_a_pod_of_a_job_ended_is_told_at_once(said, reason, field):
     assert said in wait.message
 
 
-def test_an_agent_that_runs_is_told_of_its_links_also_while_something_else_is_held_up():
-    world = settled("external-database")
-    del world.references["database-ca"]
-    world.agent = world.agent.model_copy(update={"configuration_etag": "sha256:of the past"})
-
-    plan = world.plan()
-
-    assert [wait.reason for wait in plan.waits] == ["SecretNotFound"]
-    assert [type(act) for act in plan.acts] == [steps.PushConfiguration]
-
-
-@pytest.mark.parametrize(
-    ("change", "reason"),
-    [({"region_id": 9}, "WrongRegion"), ({"api_versions": ["v2"]}, "VersionSkew")],
-)
-def test_an_agent_that_is_not_fit_is_told_nothing(change, reason):
-    world = settled()
-    world.agent = world.agent.model_copy(update={"configuration_etag": "", **change})
-    assert not [act for act in world.plan().acts if isinstance(act, steps.PushConfiguration)]
-    assert reason in [wait.reason for wait in world.plan().waits]
-
-
-def test_an_operator_that_was_just_started_sends_no_document_before_it_looked_at_the_peers():
-    unseen = Unknown("NotObserved", "not looked at yet")
-    made = PeeringFacts("clouds", "p", "p", 1, ("minimal", "us"), (unseen, unseen), policy=None, finalizer=True)
-    world = settled()
-    world.agent = world.agent.model_copy(update={"sources": []})
-    for just_started, pushes in ((True, 0), (False, 1)):
-        hub = replace(world.look().hub, term=99, just_started=just_started)
-        world.changes = {"hub": hub, "peerings": (made,)}
-        assert len([act for act in world.plan().acts if isinstance(act, steps.PushConfiguration)]) == pushes
-
-
-@pytest.mark.rule("OPERATOR 7")
-def test_the_rules_of_a_policy_that_is_gone_stay_in_force():
-    world = settled()
-    agent = world.look().agent
-    world.changes = {"policy": None, "agent": replace(agent, rules_in_force=Rules(hash="sha256:kept"))}
-    (push,) = (act for act in world.plan().acts if isinstance(act, steps.PushConfiguration))
-    assert push.document.rules.hash == "sha256:kept"
-
-    world.changes = {"policy": None}
-    assert [wait.reason for wait in world.plan().waits] == ["PolicyNotFound"]
-
-
-@pytest.mark.rule("OPERATOR 7")
-def test_an_operator_that_was_restarted_takes_the_rules_of_a_policy_that_is_gone_from_the_agent():
-    world = settled()
-    world.changes = {"policy": None}
-    world.agent = world.agent.model_copy(update={"rules": Rules(hash="sha256:kept")})
-    (push,) = (act for act in world.plan().acts if isinstance(act, steps.PushConfiguration))
-    assert push.document.rules.hash == "sha256:kept"
-
-
 def retires(job: dict) -> bool:
     env = job["spec"]["template"]["spec"]["containers"][0]["env"]
     return {"name": "PREPARE_RETIRE_OTHER_USERS", "value": "true"} in env
@@ -440,27 +251,6 @@ def test_a_bad_setting_names_its_key_and_stops_only_the_database():
     (wait,) = (wait for wait in world.plan().waits if wait.gate)
     assert (wait.condition, wait.reason) == ("DatabaseReady", "InvalidInput")
     assert "sql_mode" in wait.message
-
-
-@pytest.mark.rule("OPERATOR 23")
-def test_a_paused_region_is_left_alone_even_when_it_is_deleted():
-    world = settled()
-    world.region = region(spec={**SPECS["minimal"], "paused": True})
-    assert only_wait(world).reason == "PausedBySpec"
-    world.deleting = True
-    assert only_wait(world).reason == "Paused"
-
-
-def test_nothing_is_created_in_a_namespace_that_is_being_deleted():
-    world = World(region(), changes={"placement": PlacementFacts("c", namespace=NamespaceFacts("clouds", True))})
-    assert only_wait(world).reason == "NamespaceTerminating"
-
-
-def test_a_placement_that_was_looked_at_in_part_is_not_planned_with():
-    world = settled()
-    world.changes = {"children": Unknown("Forbidden", "may not list Jobs")}
-    wait = only_wait(world)
-    assert (wait.condition, wait.reason, wait.unknown) == ("PlacementReachable", "Forbidden", True)
 
 
 def test_children_are_labelled_and_never_owned():

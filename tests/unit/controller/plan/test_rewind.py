@@ -15,6 +15,7 @@ from region_operator.controller.plan.rewind import accepted, rewound
 from unit.controller.plan import test_configuration as configuration
 from unit.controller.plan.regions import SPECS, region
 from unit.controller.plan.world import World
+from unit.controller.plan.worlds import settled
 from unit.controller.status.peerings import Watch, agent, joined, link, peering, side
 
 pytestmark = pytest.mark.rule("OPERATOR 8")
@@ -51,12 +52,6 @@ def restored(world: World, *, accept: str = "") -> None:
     annotations = {naming.ANNOTATION_ACCEPT_REWIND: accept} if accept else {}
     spec = {**SPECS["minimal"], "managementServer": {"managed": {"replicas": 1}}}
     world.region = region(spec=spec, annotations=annotations)
-
-
-def settled() -> World:
-    world = World(region())
-    world.settle()
-    return world
 
 
 def test_a_restored_hub_changes_nothing_of_a_region_its_agent_has_had_later() -> None:
