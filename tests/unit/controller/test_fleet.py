@@ -82,6 +82,19 @@ def test_a_changed_policy_concerns_all_who_use_it_peerings_also_through_their_fi
     assert names(fleet.seen(changed, "2")) == {"S:strict", "R:a", "P:a-b"}
 
 
+@pytest.mark.parametrize(
+    ("before", "concerned"),
+    [(policy("strict"), {"S:strict", "R:a", "P:a-b"}), (peering("a-b", "a", "b"), {"P:a-b", "R:a", "R:b"})],
+    ids=["policy", "peering"],
+)
+def test_who_accepts_an_older_generation_need_not_wait_for_the_resync_of_the_regions(fleet, before, concerned):
+    meta = {"name": before.key.name, "namespace": "clouds", "uid": before.uid, "generation": 1}
+    spec = {"regions": [{"name": name} for name in before.refers_to]}
+    accepting = {**meta, "annotations": {"region-operator.io/accept-rewind": "7"}}
+    assert entry_of({"kind": before.key.kind, "metadata": meta, "spec": spec}) == before
+    assert names(fleet.seen(entry_of({"kind": before.key.kind, "metadata": accepting, "spec": spec}), "2")) == concerned
+
+
 def test_an_event_that_says_nothing_new_is_a_pass_unless_we_wrote_it(fleet):
     fleet.written(Key("Region", "clouds", "b"), "5")
     assert fleet.seen(region("b"), "5") == set()

@@ -16,6 +16,8 @@ from region_operator.controller.facts import (
     Fact,
     IdHolder,
     Meta,
+    PeerFacts,
+    PeeringFacts,
     Unknown,
 )
 from region_operator.controller.plan.labels import Site, metadata, owned
@@ -116,6 +118,14 @@ def id_clash(site: Site, *, holds_claim: bool, others: Fact[tuple[IdHolder, ...]
             )
             return Wait("Claimed", "RegionIdClash", message, stalled=True)
     return None
+
+
+def yields_to(peering: PeeringFacts) -> DuplicatePeering | None:
+    """The other peering of the same two Regions that goes on instead of this one; one that leaves is no rival."""
+    agents = [side.agent.last for side in peering.sides if isinstance(side, PeerFacts)]
+    known = any(source.uid == peering.uid for agent in agents if agent is not None for source in agent.sources)
+    rivals = [other for other in peering.duplicates if not other.deleting]
+    return duplicate_of(f"{peering.namespace}/{peering.name}", known_to_agents=known, duplicates=rivals)
 
 
 def duplicate_of(own: str, *, known_to_agents: bool, duplicates: Iterable[DuplicatePeering]) -> DuplicatePeering | None:

@@ -22,7 +22,7 @@ from region_operator.api.agent import (
 )
 from region_operator.controller.facts import LinkPolicyFacts, PeerFacts, PeeringFacts, PolicyFacts
 from region_operator.controller.plan import dry_run
-from region_operator.controller.plan.claim import duplicate_of
+from region_operator.controller.plan.claim import yields_to
 from region_operator.controller.plan.labels import Site
 from region_operator.controller.plan.rewind import as_needed, peering_rewound, peering_source, policy_source
 
@@ -92,7 +92,7 @@ def _link(inputs: DocumentInputs, peering: PeeringFacts) -> Link | None:
     ready = peering.finalizer and peering.uid not in inputs.status.left_peerings
     if not ready or peer is None or not isinstance(side, PeerFacts) or not peer.url or not peer.management_endpoint:
         return None
-    if side.stalled or side.deleting or _is_duplicate(peering) or not _keys_agree(inputs.status, peering, side):
+    if side.stalled or side.deleting or yields_to(peering) or not _keys_agree(inputs.status, peering, side):
         return None
     return Link(
         peering_uid=peering.uid,
@@ -164,18 +164,6 @@ def _keys_agree(own: AgentStatus, peering: PeeringFacts, side: PeerFacts) -> boo
     if own.database_key_fingerprint and theirs:
         return own.database_key_fingerprint == theirs
     return any(link.peering_uid == peering.uid for link in own.links)
-
-
-def _is_duplicate(peering: PeeringFacts) -> bool:
-    known = any(
-        isinstance(side, PeerFacts)
-        and side.agent.last is not None
-        and any(source.uid == peering.uid for source in side.agent.last.sources)
-        for side in peering.sides
-    )
-    rivals = [other for other in peering.duplicates if not other.deleting]
-    own = f"{peering.namespace}/{peering.name}"
-    return duplicate_of(own, known_to_agents=known, duplicates=rivals) is not None
 
 
 def _limits(policy: LinkPolicyFacts) -> LinkLimits:

@@ -172,25 +172,16 @@ def management_api_secret(site: Site, *, generate: Generate) -> CreateOnly:
     )
 
 
+def fleet_manifest(namespace: str, name: str, kind: str = "Opaque") -> Manifest:
+    """A Secret of the whole fleet, in the hub, still empty; it belongs to no Region and outlives them."""
+    labels = {"app.kubernetes.io/part-of": naming.PART_OF, "app.kubernetes.io/managed-by": naming.PART_OF}
+    meta = {"name": name, "namespace": namespace, "labels": labels}
+    return {"apiVersion": "v1", "kind": "Secret", "type": kind, "metadata": meta}
+
+
 def fleet_database_key(namespace: str, name: str, key: str, *, generate: Generate) -> CreateOnly:
-    """CloudStack's database key, once for the whole fleet, in the hub; it belongs to no Region and outlives them."""
-    return CreateOnly(
-        {
-            "apiVersion": "v1",
-            "kind": "Secret",
-            "type": "Opaque",
-            "metadata": {
-                "name": name,
-                "namespace": namespace,
-                "labels": {
-                    "app.kubernetes.io/part-of": naming.PART_OF,
-                    "app.kubernetes.io/managed-by": naming.PART_OF,
-                },
-            },
-            "data": _encoded({key: generate()}),
-        },
-        where="hub",
-    )
+    """CloudStack's database key, made once for the whole fleet."""
+    return CreateOnly({**fleet_manifest(namespace, name), "data": _encoded({key: generate()})}, where="hub")
 
 
 def copy_steps(

@@ -27,7 +27,7 @@ def fleet_stage(context: Context) -> list[Step]:
     if not isinstance(fleet.ca, SecretFacts):
         if fleet.ca is not None:
             return [_unusable("CertificatesReady", naming.FLEET_CA_SECRET, fleet.ca)]
-        manifest = _fleet_manifest(namespace, naming.FLEET_CA_SECRET)
+        manifest = secrets.fleet_manifest(namespace, naming.FLEET_CA_SECRET)
         return [CreateFleetSecret(manifest), Wait("CertificatesReady", "NotIssued", "the fleet's CA is being made")]
     if not fleet.uid or not context.digest_key:
         message = f"Secret {naming.FLEET_CA_SECRET} lacks fleet-uid or digest-key; restore it from a backup"
@@ -86,12 +86,6 @@ def _unusable(condition: str, name: str, found: Unknown | Invalid) -> Wait:
     unknown = isinstance(found, Unknown)
     reason = "NotObserved" if unknown else "InvalidInput"
     return Wait(condition, reason, f"Secret {name}: {found.message}", unknown=unknown)
-
-
-def _fleet_manifest(namespace: str, name: str, kind: str = "Opaque") -> Manifest:
-    labels = {"app.kubernetes.io/part-of": naming.PART_OF, "app.kubernetes.io/managed-by": naming.PART_OF}
-    meta = {"name": name, "namespace": namespace, "labels": labels}
-    return {"apiVersion": "v1", "kind": "Secret", "type": kind, "metadata": meta}
 
 
 # --- the region's Secrets -----------------------------------------------------------------------------------------
@@ -169,7 +163,7 @@ def _operator_leaf(context: Context, known: certificates.Authorities) -> list[St
     namespace, seen = context.region.metadata.namespace, context.facts.fleet.operator_client
     if isinstance(seen, Unknown | Invalid):
         return [_unusable("CertificatesReady", naming.OPERATOR_CLIENT_SECRET, seen)]
-    manifest = _fleet_manifest(namespace, naming.OPERATOR_CLIENT_SECRET, "kubernetes.io/tls")
+    manifest = secrets.fleet_manifest(namespace, naming.OPERATOR_CLIENT_SECRET, "kubernetes.io/tls")
     request = certificates.operator_request(context.facts.fleet.uid)
     return _issue(context, known, manifest, request, seen=seen, where="hub")
 

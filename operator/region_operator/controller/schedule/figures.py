@@ -13,9 +13,9 @@ class Figures:
     """Counts of scans at one time.
 
     Attributes:
-    waiting: scans that are due and have no place yet.
-    overdue: peerings whose last clean scan is older than the objective.
-    next_at: when the next scan comes due; None when none does by time alone.
+        waiting: scans that are due and have no place yet.
+        overdue: peerings whose last clean scan is older than the objective.
+        next_at: when the next scan comes due; None when none does by time alone.
     """
 
     running: int = 0

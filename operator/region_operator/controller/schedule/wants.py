@@ -31,7 +31,8 @@ class Subject:
         policy: name of its SyncPolicy; "" for the defaults.
         regions: names of its two Regions.
         coordinator: the one of them whose agent runs its scans.
-        stage: of its join; nothing is compared before both sides have caught up.
+        joined: its join is complete; from then on the slots of its schedule count.
+        verifying: both sides have caught up, and the scan that proves the join is wanted; before that nothing is.
         startable: nothing stands in the way of a scan: links are in contact, nothing is paused.
         unwanted: what runs is to be stopped: scans are switched off, or the peering is.
         request: token of annotation scan-requested-at.

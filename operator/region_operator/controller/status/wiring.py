@@ -9,7 +9,7 @@ from typing import Literal
 
 from region_operator.api.agent import AgentStatus
 from region_operator.controller.facts import PeerFacts, PeeringFacts, Unknown
-from region_operator.controller.plan.claim import duplicate_of
+from region_operator.controller.plan.claim import yields_to
 from region_operator.controller.status.directions import link_of
 
 
@@ -27,9 +27,10 @@ def wiring(peering: PeeringFacts, *, evidence_max_age_s: int) -> Wiring:
     """Judge; the first thing that is missing is told. A short silence of an agent proves nothing."""
     if peering.deleting:
         return Wiring("False", "Leaving", "both sides are being unwired")
-    lost = _lost_to_a_duplicate(peering)
-    if lost:
-        return Wiring("False", "DuplicatePeering", lost, stalled=True)
+    winner = yields_to(peering)
+    if winner is not None:
+        told = f"RegionPeering {winner.name} joins the same two Regions already; delete one of the two"
+        return Wiring("False", "DuplicatePeering", told, stalled=True)
     sides = [side for side in peering.sides if isinstance(side, PeerFacts)]
     if len(sides) < 2:
         missing = [name for name, s in zip(peering.regions, peering.sides, strict=True) if not isinstance(s, PeerFacts)]
@@ -42,19 +43,6 @@ def wiring(peering: PeeringFacts, *, evidence_max_age_s: int) -> Wiring:
     if refused is None and peering.mode == "Plan":
         return Wiring("False", "Planned", "spec.mode is Plan: both agents know of each other, and nothing is wired")
     return refused or Wiring("True", "Wired", "both agents acknowledge this generation of the peering")
-
-
-def _lost_to_a_duplicate(peering: PeeringFacts) -> str:
-    ours = any(isinstance(side, PeerFacts) and _known(peering.uid, side.agent.last) for side in peering.sides)
-    rivals = [other for other in peering.duplicates if not other.deleting]
-    winner = duplicate_of(f"{peering.namespace}/{peering.name}", known_to_agents=ours, duplicates=rivals)
-    if winner is None:
-        return ""
-    return f"RegionPeering {winner.name} joins the same two Regions already; delete one of the two"
-
-
-def _known(uid: str, agent: AgentStatus | None) -> bool:
-    return agent is not None and any(source.uid == uid for source in agent.sources)
 
 
 def _side(peering: PeeringFacts, side: PeerFacts, *, other: PeerFacts, evidence_max_age_s: int) -> Wiring | None:
