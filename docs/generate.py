@@ -20,7 +20,7 @@ _HEAD = """\
 
 `region-operator.io/v1alpha1`, namespaced; a namespace is one fleet, and no reference leaves it. Lengths and patterns of
 texts are in the definitions ([crds/](../crds)); what their rules refuse is said below each kind. What a field means in
-daily work is in [operations.md](operations.md), what reasons mean too.
+daily work is in [operations.md](operations.md), what reasons mean in [conditions.md](conditions.md).
 """
 
 

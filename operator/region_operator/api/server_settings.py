@@ -1,7 +1,8 @@
-"""Which MariaDB variables a user may set.
+"""Which MariaDB variables a user may set, as far as the API server can tell within the cost that it allows a rule.
 
 A variable that loads code, moves files or loosens TLS would undo what the operator promises about the Pod. The server
 also takes unique abbreviations of a name and the prefixes loose, enable, disable and maximum, so those are refused too.
+The whole list is held against a spec when its my.cnf is written (``controller/plan/mycnf.py``).
 """
 
 import re

@@ -119,10 +119,10 @@ def declared():
 
 
 def explained():
-    """The same, of the tables in docs/operations.md."""
-    text = (ROOT / "docs/operations.md").read_text()
+    """The same, of the tables in docs/conditions.md."""
+    text = (ROOT / "docs/conditions.md").read_text()
     found = []
-    for title, section in re.findall(r"^### ([\w ]+)\n(.*?)(?=^##|\Z)", text, re.MULTILINE | re.DOTALL):
+    for title, section in re.findall(r"^## ([\w ]+)\n(.*?)(?=^##|\Z)", text, re.MULTILINE | re.DOTALL):
         rows = re.findall(r"^\| (?:`(\w+)`|(any)) \| (\w+) \| `(\w+)` \|", section, re.MULTILINE)
         kinds = list(REASONS) if title == "Every kind" else [title]
         for kind in kinds:
