@@ -50,18 +50,20 @@ class Application:
 
     def fold(self, keys: Collection[RowKey]) -> Outcome:
         self._fold(keys)
-        looping = [row for row in self._folded if is_below_itself(self._draft, self._context.catalog[row.entity], row)]
-        if not looping:
+        trees = {row.entity for row in self._folded if self._is_below_itself(row)}
+        if not trees:
             return self._finish()
-        self._was = self._parked.reasons(looping)
-        self._merged.update({row: Merged(self._folded[row], changed=True) for row in looping})
+        self._fold(self._written_of_trees(trees))
+        written = [row for row in self._folded if row.entity in trees]  # any of them may have to move
+        self._was = self._parked.reasons(written)
+        self._merged.update({row: Merged(self._folded[row], changed=True) for row in written})
         return self._show_and_finish()
 
     def run(self, items: Collection[Item], refused: Mapping[RowKey, Reason], *, again: bool = False) -> Outcome:
         """Apply rows; ``again`` also shows those that have not changed."""
         self.outcome.parked.update(refused)
         keys = self._with_adopters(items)
-        moved = [row for row in self._draft.dirty if self._is_of_a_tree(row, items) and row not in keys]
+        moved = [row for row in self._written_of_trees({item.row.entity for item in items}) if row not in keys]
         self._was = self._parked.reasons([*keys, *moved])
         self._watch_own_past(items)
         self._fold(keys)
@@ -75,12 +77,14 @@ class Application:
         self, row: RowKey, write: Callable[[RowState, str], RowState], *, adopter: RowKey | None = None
     ) -> Outcome:
         """Make a change of our own to a row and show it; one that makes it an alias of ``adopter`` folds that too."""
-        keys = [row] if adopter is None else [row, adopter]
+        moved = [one for one in self._written_of_trees({row.entity}) if one != row]
+        keys = [row, *([] if adopter is None else [adopter]), *moved]
         self._was = self._parked.reasons(keys)
         self._fold(keys)
         state = self._state(row)
         if state is None:
             raise InvalidInput(field="row", problem=f"{row.entity} {row.key} is not here", remedy="try again")
+        self._merged.update({one: Merged(self._folded[one], changed=True) for one in moved if one in self._folded})
         self._merged[row] = Merged(write(state, self._actor), changed=True)
         return self._show_and_finish()
 
@@ -107,10 +111,13 @@ class Application:
                 if state is not None:
                     self._folded[row] = state
 
-    def _is_of_a_tree(self, row: RowKey, items: Iterable[Item]) -> bool:
-        """A circle is broken by the states of all its rows, so what people moved just now has to be one of them."""
-        is_tree = self._context.catalog[row.entity].tree is not None
-        return is_tree and any(item.row.entity == row.entity for item in items)
+    def _is_below_itself(self, row: RowKey) -> bool:
+        return is_below_itself(self._draft, self._context.catalog[row.entity], row)
+
+    def _written_of_trees(self, entities: Collection[str]) -> list[RowKey]:
+        """Rows of trees that people have just written: a circle is broken by what all its rows say now."""
+        trees = {name for name in entities if self._context.catalog[name].tree is not None}
+        return [row for row in self._draft.dirty if row.entity in trees] if trees else []
 
     # Merge
 
@@ -273,7 +280,7 @@ class Application:
         self._conflicts.close([row for row in freed if self._was[row] == CYCLE], kind=CYCLE)
         for row, reason in outcome.parked.items():
             self._parked.park(row, reason, source=self._context.source)
-        touched = {*changed, *self._raised, *(row for row in self._merged if row in self._was)}
+        touched = [*changed, *self._raised, *(row for row in self._merged if row in self._was)]
         waiting = self._parked.waiting_for(touched)
         came = set(outcome.shown)  # also what a row that was parked just now waits for
         outcome.woken = [

@@ -56,7 +56,7 @@ class Circles:
             return True  # let the edges say
         if RowKey(entity.name, str(parent)) not in self._draft.business:
             return True  # the parent is new too, or a removed one that is inserted for this row
-        return current is not None and _is_above(self._draft, entity, target.row.key, of=parent)
+        return current is not None and is_above(self._draft, entity, target.row.key, of=parent)
 
     def _is_placed_anew(self, entity: Entity, target: Target) -> bool:
         """True for a row that is new here or moves."""
@@ -92,10 +92,10 @@ def is_below_itself(content: Database, entity: Entity, row: RowKey) -> bool:
     columns = content.business.get(row)
     if entity.tree is None or columns is None:
         return False
-    return _is_above(content, entity, row.key, of=columns[entity.tree.parent])
+    return is_above(content, entity, row.key, of=columns[entity.tree.parent])
 
 
-def _is_above(content: Database, entity: Entity, key: str, *, of: object) -> bool:
+def is_above(content: Database, entity: Entity, key: str, *, of: object) -> bool:
     """Tell whether the row is met on the way from the one of key ``of`` to the root."""
     assert entity.tree is not None
     seen: set[str] = set()

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from memory_region.business import holder
-from memory_region.circles import Circles, Target
+from memory_region.circles import Circles, Target, is_above
 from memory_region.database import Columns, Database
 from memory_region.records import Conflicts
 from region_operator.replication.catalog import Entity, Unique
@@ -18,7 +18,7 @@ from region_operator.replication.model import (
     project,
     rows_parents_first,
 )
-from region_operator.replication.store.parked import CLASH, CYCLE, DEFERRED, PARTNER, Reason
+from region_operator.replication.store.parked import BELOW_ITSELF, CLASH, CYCLE, DEFERRED, PARTNER, Reason
 from region_operator.replication.store.settling import Clash, effective
 
 _SHIFTS = 10
@@ -114,6 +114,8 @@ class Showing:
         columns = self._columns(entity, target, current)
         if isinstance(columns, Reason):
             return self._write_with_dead_parent(entity, target, columns)
+        if reason := self._below_itself(entity, target, columns):
+            return reason
         if target.projection.alive:
             for unique in entity.unique:
                 if not unique.indexed and (partner := self._holder(entity, target, unique, columns)):
@@ -145,6 +147,17 @@ class Showing:
                 key = held if held is not None else definition.placeholder
             columns[definition.name] = key if isinstance(key, str) else None
         return columns
+
+    def _below_itself(self, entity: Entity, target: Target, columns: Columns) -> Reason | None:
+        """Why a row is not moved below one that is held back below it, of which states know nothing."""
+        current = self._draft.business.get(target.row)
+        if entity.tree is None or current is None:
+            return None
+        parent = columns.get(entity.tree.parent)
+        if parent == current[entity.tree.parent] or not is_above(self._draft, entity, target.row.key, of=parent):
+            return None
+        message = f"{parent}, under which it moves, is still shown below it"
+        return Reason(BELOW_ITSELF, message, RowKey(entity.name, str(parent)))
 
     def _store(self, entity: Entity, target: Target, columns: dict[str, Scalar]) -> Reason | None:
         if not target.projection.alive and entity.removed is None and not target.insert_dead:

@@ -16,8 +16,9 @@ from simulation.plans import rules_named
 if TYPE_CHECKING:
     from simulation.fleet import Fleet
 
-WAITING = {"UniqueClash", "Cycle", "DeferredReference", "MissingReference", "UniquePartner"}
-"""Reasons for which a row may be parked in the end; the last two only behind a row that is parked itself."""
+BEHIND = {"MissingReference", "BelowItself", "UniquePartner"}
+WAITING = {"UniqueClash", "Cycle", "DeferredReference", *BEHIND}
+"""Reasons for which a row may be parked in the end; those of ``BEHIND`` only behind a row that is parked itself."""
 
 
 def differences(fleet: "Fleet") -> list[str]:
@@ -68,7 +69,7 @@ def _check_parked(contents: Mapping[int, Database]) -> None:
             if one.reason not in WAITING:
                 raise Violation(f"region {number}: {row} is parked as {one.reason}: {one.message}")
             behind = one.waits_for in waiting or one.waits_for not in somewhere
-            if one.reason == "MissingReference" and not behind:
+            if one.reason in {"MissingReference", "BelowItself"} and not behind:
                 raise Violation(f"region {number}: {row} waits in vain: {one.message}")
 
 

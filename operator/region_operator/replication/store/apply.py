@@ -46,8 +46,11 @@ class Application:
         self._outcome.busy |= locked.busy
         looping = below_themselves(self._session, self._layout, locked)
         if looping:  # a move that was committed only after one that arrived had been shown
-            self._was = parked.reasons(self._session, self._layout, looping)
-            self._merged = {row: self._as_merged(locked.folded[row], changed=True) for row in looping}
+            trees = {row.entity for row in looping}
+            locked.add(self._lock(self._written_of_trees(trees).difference(keys), wait=wait))
+            written = [row for row in locked.folded if row.entity in trees]  # any of them may have to move
+            self._was = parked.reasons(self._session, self._layout, written)
+            self._merged = {row: self._as_merged(locked.folded[row], changed=True) for row in written}
             Showing(self._session, self._context, self._outcome, was=self._was).show(self._merged, locked)
         self._finish(locked)
         return self._outcome
@@ -57,7 +60,7 @@ class Application:
     ) -> Outcome:
         """Apply rows; ``again`` also shows those that have not changed."""
         self._outcome.parked.update(refused)
-        moved = self._moved_meanwhile(items)
+        moved = self._written_of_trees({item.row.entity for item in items}).difference(item.row for item in items)
         keys = list(dict.fromkeys([*adopting.with_adopters(self._aliases, items), *moved]))
         self._was = parked.reasons(self._session, self._layout, keys)
         locked = self._lock(keys, wait=wait, items=items)
@@ -80,7 +83,8 @@ class Application:
         """
         if row.entity not in self._layout.tables:
             raise InvalidInput(field="row", problem=f"{row.entity} is not exchanged here", remedy="see the status")
-        keys = [row] if adopter is None else [row, adopter]
+        moved = self._written_of_trees({row.entity}) - {row}
+        keys = list(dict.fromkeys([row, *([] if adopter is None else [adopter]), *moved]))
         self._was = parked.reasons(self._session, self._layout, keys)
         locked = self._lock(keys, wait=True)
         state = locked.state(self._layout, row)
@@ -92,6 +96,7 @@ class Application:
                 reason="RowBusy",
             )
         state = write(state, self._actor)
+        self._merged = {one: self._as_merged(locked.folded[one], changed=True) for one in moved & locked.folded.keys()}
         self._merged[row] = self._as_merged(state, changed=True)
         adopting.absorb(self._session, self._context, self._outcome, merged=self._merged, locked=locked)
         Showing(self._session, self._context, self._outcome, was=self._was).show(self._merged, locked)
@@ -100,12 +105,10 @@ class Application:
 
     # Merge
 
-    def _moved_meanwhile(self, items: Iterable[Item]) -> set[RowKey]:
-        """Rows of the items' trees that people have just written: a circle is broken by what all its rows say now."""
-        entities = {item.row.entity for item in items}
+    def _written_of_trees(self, entities: Collection[str]) -> set[RowKey]:
+        """Rows of trees that people have just written: a circle is broken by what all its rows say now."""
         trees = {name for name in entities if (table := self._layout.tables.get(name)) and table.entity.tree}
-        rows_ = {row for name in trees for row in fold.captured_of(self._session, self._layout, name)}
-        return rows_ - {item.row for item in items}
+        return {row for name in trees for row in fold.captured_of(self._session, self._layout, name)}
 
     def _lock(self, keys: Collection[RowKey], *, wait: bool, items: Iterable[Item] = ()) -> Locked:
         locked = fold.lock(self._session, self._layout, keys, wait=wait)

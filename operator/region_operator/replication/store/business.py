@@ -81,6 +81,7 @@ class BusinessTables:
             return
         try:
             columns = self._columns(table, target)
+            self._check_way_up(table, target, columns)
             self._check_names(table, target, columns)
             self._store_shifted(table, target, columns)
         except pymysql.Error as error:
@@ -247,6 +248,20 @@ class BusinessTables:
                         (target.current.local_id,),
                     )
                     self._cleared.setdefault(target.row, []).append(name)
+
+    def _check_way_up(self, table: Table, target: Target, columns: Mapping[str, Scalar]) -> None:
+        """Raise Unwritable for a row that would lie below itself: states know nothing of rows that are held back."""
+        definition = table.entity.tree
+        if definition is None or target.current is None:
+            return
+        parent = columns.get(definition.parent)
+        if not isinstance(parent, int) or parent == target.current.local[definition.parent]:
+            return
+        if target.current.local_id in tree.ancestors(self._session, table, definition, parent):
+            key = target.parent_override or target.projection.values[definition.parent]
+            above = self._aliases.final(RowKey(table.entity.name, str(key)))
+            message = f"{above.key}, under which it moves, is still shown below it"
+            raise Unwritable(Reason(parked.BELOW_ITSELF, message, above))
 
     def _check_names(self, table: Table, target: Target, columns: Mapping[str, Scalar]) -> None:
         """Names that are unique only in the cloud's own code; raises Unwritable."""

@@ -49,6 +49,14 @@ class Locked:
     entries: list[int] = field(default_factory=list)
     folded: dict[RowKey, RowState] = field(default_factory=dict)
 
+    def add(self, later: "Locked") -> None:
+        """Take in rows that were locked later in the same transaction."""
+        self.business |= later.business
+        self.versions |= later.versions
+        self.busy |= later.busy
+        self.entries += later.entries
+        self.folded |= later.folded
+
     def state(self, layout: Layout, row: RowKey) -> RowState | None:
         """What this region knows of a row now; None if nothing."""
         if row in self.folded:

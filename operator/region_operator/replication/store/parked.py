@@ -27,7 +27,10 @@ ORIGIN: Final = "OriginRefused"
 FORGED: Final = "ForgedVersion"
 """The row claims writes of this region that it never made."""
 
-QUIET: Final = VISIBLE | {ORIGIN}
+BELOW_ITSELF: Final = "BelowItself"
+"""Its new parent is still shown below the row, where its name holds it back: waits for that one, which people see."""
+
+QUIET: Final = VISIBLE | {ORIGIN, BELOW_ITSELF}
 """Reasons for which nobody has to do anything; such rows are never dead letters."""
 
 PARTNER: Final = "UniquePartner"

@@ -30,11 +30,12 @@ class Showing:
         self._business = BusinessTables(session, context.layout)
         self._aliases = Aliases(session, context.layout)
         self._merged: dict[RowKey, Merged] = {}
+        self._locked = Locked()
         self._elsewhere: dict[RowKey, str | None] = {}
 
     def show(self, merged: dict[RowKey, Merged], locked: Locked) -> None:
         """Write the rows of ``merged``; rows that had to move with them are added to it."""
-        self._merged = merged
+        self._merged, self._locked = merged, locked
         shown = self._exchange(locked)
         targets = {row: Target(row, merged[row].projection, locked.business.get(row)) for row in shown}
         grouped = rows.by_entity(targets)
@@ -121,6 +122,8 @@ class Showing:
         states = {row.key: merged.state for row, merged in self._merged.items() if row.entity == entity}
         circles = Circles(self._session, self._layout, self._context.rules, self._business)
         moved = circles.find(targets, states)
+        along = [target.row for target, _ in moved if target.row not in self._merged]
+        self._locked.versions |= versions.load(self._session, self._layout, along)
         for target, state in moved:
             self._elsewhere[target.row] = target.parent_override
             self._merged.setdefault(target.row, Merged(state, target.projection, changed=False))

@@ -8,6 +8,7 @@ import pytest
 from contract.replication import regions
 from contract.replication.regions import default_rules, pull, settle
 from contract.replication.store_suite.clouds import Cloud
+from region_operator.replication.catalog.identities import ROOT_DOMAIN as ROOT
 from region_operator.replication.feed import RowKey
 
 MakeCloud = Callable[..., Cloud]
@@ -56,9 +57,9 @@ def test_a_row_that_is_tried_again_does_not_go_below_one_that_has_moved_below_it
     settle(here, there)
     move(there, "low", "top")
     move(there, "middle", "low")
-    move(here, "middle", "well-known:domain:ROOT")
+    move(here, "middle", ROOT)
     move(here, "top", "low")
-    move(here, "low", "well-known:domain:ROOT")
+    move(here, "low", ROOT)
     move(here, "low", "middle")
     pull(there, here)
     retry(there)
@@ -142,3 +143,81 @@ def test_a_move_that_is_seen_when_a_circle_is_broken_is_told_to_the_peer_that_wr
     here.store.apply_rows(there.id, there.store.read_rows([RowKey("domain", "x")]))
     meet(here, there)
     assert_alike(here, there, domains="x y z")
+
+
+@pytest.mark.parametrize("at_once", [True, False])
+def test_a_row_that_its_name_holds_back_hides_no_circle(two: tuple[Cloud, Cloud], at_once: bool) -> None:
+    """What moves below it waits until it has left, for by the states there is no circle to be broken."""
+    here, there = two
+    here.add_domain("y")
+    here.add_domain("p", parent="y")
+    here.add_domain("x", name="taken", parent="p")
+    settle(here, there)
+    there.add_domain("namesake", name="taken")
+    there.fold()
+    move(here, "x", ROOT)
+    if not at_once:
+        pull(there, here)
+    move(here, "y", "x")
+    pull(there, here)
+    way_up(there, "y")
+    meet(here, there)
+    way_up(there, "y")
+    assert {row.row.key: row.reason for row in there.store.parked()} == {"x": "UniqueClash", "y": "BelowItself"}
+    there.update("domain", "namesake", name="another")
+    there.fold()
+    meet(here, there)
+    assert_alike(here, there, domains="x y p namesake")
+    assert way_up(there, "p") == ["p", "y", "x", ROOT]
+    assert not [row for cloud in two for row in cloud.store.parked()]
+
+
+@pytest.mark.parametrize("apart", [False, True])
+def test_what_was_written_of_a_row_is_told_although_a_circle_of_others_moves_it(
+    two: tuple[Cloud, Cloud], apart: bool
+) -> None:
+    here, there = two
+    for key in "clmd":
+        here.add_domain(key)
+    settle(here, there)
+    move(here, "d", "c")
+    move(there, "c", "d")  # the younger one: shown at the root
+    move(here, "m", "c")
+    move(there, "m", "l")  # shown; the other one stands behind it
+    meet(here, there)
+    assert [here.value("domain", key, "parent") for key in "cdm"] == [ROOT, "c", "l"]
+    here.update("domain", "l", parent="m")
+    here.update("domain", "c", name="renamed")
+    if apart:
+        here.store.fold(1)
+    here.fold()
+    meet(here, there)
+    assert_alike(here, there, domains="c d l m")
+    assert there.value("domain", "c", "name") == "renamed"
+
+
+def test_what_was_written_of_a_row_is_told_although_a_decision_about_another_one_moves_it(
+    two: tuple[Cloud, Cloud],
+) -> None:
+    here, there = two
+    for key in ("m", "c", "top"):
+        here.add_domain(key)
+    here.add_domain("x", parent="m")
+    settle(here, there)
+    move(there, "m", "c")
+    here.update("domain", "m", network_domain="here")
+    here.fold()
+    move(here, "m", "top")  # shown; the other one stands behind it
+    for number in range(3):
+        here.update("domain", "c", network_domain=f"here-{number}")
+        here.fold()
+    move(here, "c", "x")  # younger than any move of m
+    meet(here, there)
+    assert here.value("domain", "m", "parent") == "top"
+    here.update("domain", "c", name="renamed")
+    (conflict,) = (one for one in here.store.conflicts(state=None) if one.field == "parent")
+    here.store.restore(conflict.id, dot=next(value.dot for value in conflict.values if value.value == "c"))
+    assert [here.value("domain", key, "parent") for key in "cm"] == [ROOT, "c"]
+    meet(here, there)
+    assert_alike(here, there, domains="m c x top")
+    assert there.value("domain", "c", "name") == "renamed"
