@@ -4,6 +4,7 @@ It exists for two uses: tests of links and agents that need a region at once, an
 of fleets. It may be trusted because the suite in ``tests/contract/replication/store_suite`` runs on it and on MariaDB.
 
     database   what a server holds, as values: a transaction works on a copy, so an old value is a backup
+    indexed    rows found by a name, or by what they wait for, without a look at all of them
     business   rows of the cloud and the people (or management servers) that write them, captured as triggers do
     applying   one transaction: fold, merge, show, park
     adopting   rows of one name that became one

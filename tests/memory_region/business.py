@@ -103,14 +103,33 @@ def holder(draft: Database, entity: Entity, unique: Unique, *, columns: Columns,
     wanted = _unique_values(draft, entity, unique, columns)
     if None in wanted:
         return None
-    for row, other in draft.business.items():
-        if row.entity != entity.name or row.key == own:
+    name = _Named(entity.name, _name_column(entity, unique))
+    for row in draft.business.where(name, name(RowKey(entity.name, own), columns)):
+        other = draft.business[row]
+        if row.key == own:
             continue
         if unique.live_only and entity.removed is not None and other[entity.removed] is not None:
             continue
         if _unique_values(draft, entity, unique, other) == wanted:
             return row.key
     return None
+
+
+@dataclass(frozen=True)
+class _Named:
+    """By it rows are found: the name that they have in a column."""
+
+    entity: str
+    column: str
+
+    def __call__(self, row: RowKey, columns: Columns) -> Scalar:
+        return _folded(columns.get(self.column)) if row.entity == self.entity else None
+
+
+def _name_column(entity: Entity, unique: Unique) -> str:
+    """Of the columns of a name the one that few rows share: not what the name is in."""
+    references = {field.name for field in entity.fields if field.reference is not None}
+    return next(column for column in unique.columns if column.partition(".")[0] not in references)
 
 
 def _unique_values(draft: Database, entity: Entity, unique: Unique, columns: Columns) -> tuple[Scalar, ...]:
@@ -121,5 +140,10 @@ def _unique_values(draft: Database, entity: Entity, unique: Unique, columns: Col
         if of_parent and value is not None:
             parent = draft.business.get(RowKey(str(entity.field(own).reference), str(value)))
             value = parent[of_parent] if parent is not None else None
-        found.append(value.casefold() if isinstance(value, str) else value)
+        found.append(_folded(value))
     return tuple(found)
+
+
+def _folded(value: Scalar) -> Scalar:
+    """As the database compares values."""
+    return value.casefold() if isinstance(value, str) else value

@@ -7,6 +7,7 @@ from memory_region.applying import Application
 from memory_region.database import Database, Server
 from memory_region.intake import Item
 from memory_region.mending import Mending
+from memory_region.records import row_of
 from region_operator.replication.feed import FetchedRows, RowKey
 from region_operator.replication.scans.contents import AT_ONCE, Mended, Walked
 from region_operator.replication.scans.digests import Digest, RowDigest, hash_of
@@ -126,4 +127,4 @@ class Comparing:
 
 
 def _is_unmerged(content: Database, row: RowKey) -> bool:
-    return any(of == row and parked.payload is not None for (of, _), parked in content.parked.items())
+    return any(content.parked[key].payload is not None for key in content.parked.where(row_of, row))

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Literal
 
+from memory_region.indexed import Indexed
 from region_operator.errors import Unavailable
 from region_operator.replication.catalog import CATALOG, Column, Entity, Field
 from region_operator.replication.feed import RowKey
@@ -82,13 +83,15 @@ class Database:
     Attributes:
         aliases: adopted rows -> keys of their adopters.
         left_out: entities that are left out, up to now or until their rows are all on their way again.
+        last_conflict: the number of the latest conflict.
     """
 
-    business: dict[RowKey, Columns] = field(default_factory=dict)
+    business: Indexed[RowKey, Columns] = field(default_factory=Indexed)
     dirty: dict[RowKey, tuple[Captured, ...]] = field(default_factory=dict)
     versions: dict[RowKey, Version] = field(default_factory=dict)
-    parked: dict[tuple[RowKey, int], Parked] = field(default_factory=dict)
-    conflicts: dict[tuple[RowKey, str, str], ConflictRecord] = field(default_factory=dict)
+    parked: Indexed[tuple[RowKey, int], Parked] = field(default_factory=Indexed)
+    conflicts: Indexed[tuple[RowKey, str, str], ConflictRecord] = field(default_factory=Indexed)
+    last_conflict: int = 0
     cursors: dict[int, tuple[Cursor, History, Seen]] = field(default_factory=dict)
     left: frozenset[int] = frozenset()
     history: History = ()
@@ -104,11 +107,11 @@ class Database:
     def copy(self) -> "Database":
         return replace(
             self,
-            business=dict(self.business),
+            business=self.business.copy(),
             dirty=dict(self.dirty),
             versions=dict(self.versions),
-            parked=dict(self.parked),
-            conflicts=dict(self.conflicts),
+            parked=self.parked.copy(),
+            conflicts=self.conflicts.copy(),
             cursors=dict(self.cursors),
             aliases=dict(self.aliases),
             scans=dict(self.scans),

@@ -6,8 +6,8 @@ from functools import partial
 from typing import Any, TypeVar
 
 from memory_region.applying import Application
-from memory_region.database import Database, Parked, Server
-from memory_region.records import ParkedRows, counts
+from memory_region.database import Database, Server
+from memory_region.records import ParkedRows, counts, row_of
 from region_operator.errors import InvalidInput
 from region_operator.replication.feed import RowKey
 from region_operator.replication.model import EntityRuleSet, RowState
@@ -96,15 +96,13 @@ class People:
         )
 
     def _of_parked(self, keys: Collection[RowKey], **change: Any) -> int:
-        def changed(key: tuple[RowKey, int], one: Parked) -> Parked:
-            return replace(one, **change) if key[0] in keys else one
-
         def work(draft: Database) -> None:
-            unknown = [row for row in keys if row not in {row for row, _ in draft.parked}]
+            unknown = [row for row in keys if not draft.parked.where(row_of, row)]
             if unknown:
                 problem = f"{unknown[0].entity} {unknown[0].key} is not parked; nothing was changed"
                 raise InvalidInput(field="row", problem=problem, remedy="list them", reason="NotFound")
-            draft.parked = {key: changed(key, one) for key, one in draft.parked.items()}
+            for key in (key for row in keys for key in draft.parked.where(row_of, row)):
+                draft.parked[key] = replace(draft.parked[key], **change)
 
         self._write(work)
         return len(keys)

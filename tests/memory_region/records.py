@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 from memory_region.database import Database, Parked
 from region_operator.errors import Refused
@@ -27,6 +28,17 @@ PATIENCE_S = 10 * 365 * 86400
 UNIQUE_CLASH, CYCLE = "UniqueClash", "Cycle"
 
 
+def row_of(key: tuple[Any, ...], _: object) -> RowKey:
+    """By it parked rows and conflicts are found."""
+    row: RowKey = key[0]
+    return row
+
+
+def awaited(_: object, one: Parked) -> RowKey | None:
+    """By it those who wait for a row are found."""
+    return one.waits_for
+
+
 @dataclass
 class Conflicts:
     """The conflict records of one content; ``catalog`` says what is secret."""
@@ -40,10 +52,9 @@ class Conflicts:
         """Record the conflicts of a row once each and close those that are gone; returns how many are new."""
         row = RowKey(state.entity, state.key)
         present = {(row, c.field, _fingerprint(c)): c for c in projection.conflicts}
-        for key, known in list(self.draft.conflicts.items()):
-            is_of_row = key[0] == row and known.kind not in (UNIQUE_CLASH, CYCLE)
-            if is_of_row and known.state != "Closed" and key not in present:
-                self._close(key, known)
+        for key in self.draft.conflicts.where(row_of, row):
+            if self.draft.conflicts[key].kind not in (UNIQUE_CLASH, CYCLE) and key not in present:
+                self._close(key)
         return sum(
             self._insert(
                 key, kind=c.kind.value, rule=c.rule, state="Open" if c.open else "Settled", conflict=c, seen=state
@@ -65,11 +76,12 @@ class Conflicts:
         return self._insert(key, kind=CYCLE, rule="GreatestDot", state="Settled", other=parent)
 
     def close(self, rows: Collection[RowKey], *, kind: str) -> None:
-        for key, known in list(self.draft.conflicts.items()):
-            if key[0] in rows and known.kind == kind:
-                self._close(key, known)
+        for key in (key for row in rows for key in self.draft.conflicts.where(row_of, row)):
+            if self.draft.conflicts[key].kind == kind:
+                self._close(key)
 
-    def _close(self, key: tuple[RowKey, str, str], known: ConflictRecord) -> None:
+    def _close(self, key: tuple[RowKey, str, str]) -> None:
+        known = self.draft.conflicts[key]
         if known.state != "Closed":
             self.draft.conflicts[key] = replace(known, state="Closed", closed_at=self.now)
 
@@ -85,10 +97,10 @@ class Conflicts:
         seen: RowState | None = None,
     ) -> int:
         known = self.draft.conflicts.get(key)
-        number = known.id if known is not None else max((c.id for c in self.draft.conflicts.values()), default=0) + 1
+        self.draft.last_conflict += known is None
         values, chosen = self._values(key[0], conflict) if conflict is not None else ((), "")
         self.draft.conflicts[key] = ConflictRecord(
-            id=number,
+            id=known.id if known is not None else self.draft.last_conflict,
             row=key[0],
             field=key[1],
             kind=kind,
@@ -153,8 +165,8 @@ class ParkedRows:
 
     def release(self, rows: Collection[RowKey], *, source: int) -> None:
         """Nothing is parked of these rows any more but states of other regions that were not joined."""
-        for key, one in list(self.draft.parked.items()):
-            if key[0] in rows and (one.payload is None or key[1] == source):
+        for key in (key for row in rows for key in self.draft.parked.where(row_of, row)):
+            if self.draft.parked[key].payload is None or key[1] == source:
                 del self.draft.parked[key]
 
     def policy_changed(self, settled: Collection[str]) -> None:
@@ -165,13 +177,12 @@ class ParkedRows:
                 self.draft.parked[row, source] = replace(one, **fresh)
 
     def reasons(self, rows: Iterable[RowKey]) -> dict[RowKey, str]:
-        if not self.draft.parked:
-            return {}
-        wanted = set(rows)
-        return {row: parked.reason for (row, _), parked in self.draft.parked.items() if row in wanted}
+        parked = self.draft.parked
+        return {row: parked[key].reason for row in rows for key in parked.where(row_of, row)}
 
-    def waiting_for(self, rows: Collection[RowKey]) -> list[Waiting]:
-        return [_waiting(key, one) for key, one in self.draft.parked.items() if one.waits_for in rows]
+    def waiting_for(self, rows: Iterable[RowKey]) -> list[Waiting]:
+        parked = self.draft.parked
+        return [_waiting(key, parked[key]) for row in dict.fromkeys(rows) for key in parked.where(awaited, row)]
 
     def due(self, *, limit: int) -> list[Waiting]:
         """Rows whose time has come, or was given to them before the clock was set back."""
