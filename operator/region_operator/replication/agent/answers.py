@@ -13,9 +13,7 @@ from region_operator.replication.agent.listener import refusal
 
 Body = TypeVar("Body", bound=Wire)
 
-MAX_BODY_BYTES = 4 * 1024 * 1024
-"""A scan sends 200 rows whole, and their texts are as long as the cloud lets them be."""
-
+MAX_BODY_BYTES = 256 * 1024
 _STATUS = {"NotFound": 404, "UnknownLink": 404, "RowBusy": 409}
 
 
@@ -38,10 +36,8 @@ def answering(handler: Callable[[web.Request], Awaitable[Wire]]) -> Handler:
 
 async def body_of(request: web.Request, form: type[Body], *, contract: str) -> Body:
     """Read the document of a request; raises InvalidInput that names the field and the ``contract``."""
-    body = await request.content.read(MAX_BODY_BYTES + 1)
-    while len(body) <= MAX_BODY_BYTES and (more := await request.content.readany()):
-        body += more
-    if len(body) > MAX_BODY_BYTES:
+    body = await read_within(request, MAX_BODY_BYTES)
+    if body is None:
         raise InvalidInput(field="body", problem=f"is larger than {MAX_BODY_BYTES} bytes", remedy="send less at once")
     try:
         return form.model_validate_json(body)
@@ -49,3 +45,13 @@ async def body_of(request: web.Request, form: type[Body], *, contract: str) -> B
         first = error.errors(include_url=False, include_input=False)[0]
         place = ".".join(str(part) for part in first["loc"]) or "body"
         raise InvalidInput(field=place, problem=first["msg"], remedy=f"see the contract in {contract}") from error
+
+
+async def read_within(request: web.Request, max_bytes: int) -> bytearray | None:
+    """The body of a request; None if it is larger."""
+    body = bytearray()
+    while more := await request.content.readany():
+        body += more
+        if len(body) > max_bytes:
+            return None
+    return body

@@ -18,6 +18,7 @@ from region_operator.api.agent import Refusal, Wire
 from region_operator.errors import InvalidInput, Refused, RegionOperatorError, Unavailable
 from region_operator.replication import peer_protocol
 from region_operator.replication.agent import roles
+from region_operator.replication.agent.answers import read_within
 from region_operator.replication.agent.bell import Bell
 from region_operator.replication.agent.configuration import Held
 from region_operator.replication.agent.dry_run import LocalPlan
@@ -229,11 +230,10 @@ class _PeerApi:
         role = request[ROLE]
         if not isinstance(role, roles.Region):
             raise _Refusal(403, reason="RoleNotAllowed", message="only a region's certificate may read rows")
-        body = await request.content.read(peer_protocol.MAX_QUESTION_BYTES + 1)
-        while len(body) <= peer_protocol.MAX_QUESTION_BYTES and (more := await request.content.readany()):
-            body += more
-        if len(body) > peer_protocol.MAX_QUESTION_BYTES:
-            raise _Refusal(413, reason="QuestionTooLarge", message="the question is too large")
+        body = await read_within(request, peer_protocol.MAX_QUESTION_BYTES)
+        if body is None:
+            message = f"the question is larger than {peer_protocol.MAX_QUESTION_BYTES} bytes; ask for less at once"
+            raise _Refusal(413, reason="QuestionTooLarge", message=message)
         try:
             return form.model_validate_json(body), role.id
         except ValidationError as error:

@@ -1,6 +1,7 @@
 """The way to one peer: HTTPS with both certificates, its answers, and what every failure of them means."""
 
 import asyncio
+import io
 import ssl
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -54,7 +55,7 @@ class PeerConnection:
             session = await self._open_session()
             async with session.post(
                 url,
-                data=question.model_dump_json(by_alias=True),
+                data=io.BytesIO(question.model_dump_json(by_alias=True).encode()),  # in pieces: others go on meanwhile
                 headers={"Content-Type": "application/json"},
                 ssl=self._context or True,
                 server_hostname=self._address.server_name,

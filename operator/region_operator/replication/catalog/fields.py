@@ -59,8 +59,9 @@ class Field:
 
     def travels(self, row: Mapping[str, Scalar]) -> Value:
         """Return the value that a register holds for this row of columns (references already as keys)."""
-        values = tuple(row[column.name] for column in self.columns)
-        return values if self.is_group else values[0]
+        if self.is_group:
+            return tuple(row[column.name] for column in self.columns)
+        return row[self.columns[0].name]
 
     def arrives(self, value: Value) -> dict[str, Scalar]:
         """Return the columns to write for a register's value."""
