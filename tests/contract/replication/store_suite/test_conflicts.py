@@ -7,7 +7,6 @@ import pytest
 from contract.replication.regions import default_rules, pull, settle
 from contract.replication.store_suite.clouds import Cloud
 from region_operator.errors import Refused
-from region_operator.replication.catalog.identities import ROOT_DOMAIN
 from region_operator.replication.feed import RowKey
 
 
@@ -244,70 +243,6 @@ def test_two_visible_rows_of_one_name_are_shown_until_one_changes(cloud: Cloud) 
     cloud.update("account", "one", account_name="other")
     cloud.fold()
     assert cloud.store.counts().unique_clashes == 0
-
-
-@pytest.mark.rule("ENGINE 9")
-def test_domains_moved_under_each_other_never_loop_and_end_alike(two: tuple[Cloud, Cloud]) -> None:
-    here, there = two
-    here.add_domain("x")
-    here.add_domain("y")
-    settle(here, there)
-    here.update("domain", "x", parent="y")
-    there.update("domain", "y", parent="x")
-    settle(here, there)
-    # The younger edge (greatest dot: that of region 2) gives way, in both regions.
-    for cloud in two:
-        assert (cloud.value("domain", "x", "parent"), cloud.value("domain", "y", "parent")) == ("y", ROOT_DOMAIN)
-        assert [c.kind for c in cloud.store.conflicts(state=None) if c.kind == "Cycle"] == ["Cycle"]
-    assert here.states() == there.states()
-    here.update("domain", "x", parent=ROOT_DOMAIN)
-    settle(here, there)
-    for cloud in two:
-        assert (cloud.value("domain", "x", "parent"), cloud.value("domain", "y", "parent")) == (ROOT_DOMAIN, "x")
-        assert cloud.store.parked() == []
-
-
-@pytest.mark.rule("ENGINE 9")
-def test_a_move_that_is_captured_and_not_versioned_yet_is_seen_when_circles_are_broken(
-    two: tuple[Cloud, Cloud],
-) -> None:
-    here, there = two
-    here.add_domain("x")
-    here.add_domain("y")
-    settle(here, there)
-    # A row with two values of a field is kept whole beside the business row, under the parent that was versioned.
-    here.update("domain", "x", network_domain="here")
-    there.update("domain", "x", network_domain="there")
-    settle(here, there)
-    there.update("domain", "y", parent="x")
-    there.fold()
-    here.update("domain", "x", parent="y")
-    here.store.apply_rows(there.id, there.store.read_rows([RowKey("domain", "y")]))
-    assert (here.value("domain", "x", "parent"), here.value("domain", "y", "parent")) != ("y", "x")
-    settle(here, there)
-    assert here.content() == there.content()
-    assert here.states() == there.states()
-
-
-@pytest.mark.rule("ENGINE 9")
-def test_a_move_that_is_committed_after_the_opposite_one_was_shown_leaves_no_circle(two: tuple[Cloud, Cloud]) -> None:
-    """The cloud looked before the other move came, and wrote after it."""
-    here, there = two
-    for key in ("x", "y", "z"):
-        here.add_domain(key)
-    settle(here, there)
-    there.update("domain", "y", parent="x")
-    there.update("domain", "z", parent="y")
-    pull(here, there)
-    here.update("domain", "x", parent="z")
-    here.fold()
-    parents = {key: here.value("domain", key, "parent") for key in ("x", "y", "z")}
-    assert ROOT_DOMAIN in parents.values()
-    assert [c.kind for c in here.store.conflicts(state=None)] == ["Cycle"]
-    settle(here, there)
-    assert {key: there.value("domain", key, "parent") for key in ("x", "y", "z")} == parents
-    assert here.content() == there.content()
-    assert here.states() == there.states()
 
 
 def test_an_owner_that_comes_later_is_filled_in(two: tuple[Cloud, Cloud]) -> None:

@@ -1,17 +1,12 @@
 """Every condition of a RegionPeering."""
 
 from dataclasses import replace
-from typing import get_args
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from region_operator.api.agent import EntityStatus, LinkReason, LinkState
-from region_operator.api.conditions import Finding, is_declared
+from region_operator.api.agent import EntityStatus
 from region_operator.api.reasons import REGION_PEERING
-from region_operator.controller.facts import DuplicatePeering, Invalid, LinkPolicyFacts, Unknown
-from unit.controller.status.gitops import argo_health, kstatus
+from region_operator.controller.facts import Invalid, LinkPolicyFacts, Unknown
 from unit.controller.status.peerings import UID, Watch, aged, agent, both, broken, joined, link, peering, side
 
 
@@ -53,94 +48,6 @@ def test_the_join_is_not_done_before_both_have_caught_up():
     assert watch.verdict("JoinCompleted") == ("False", "CatchingUp")
     assert watch.verdict("Ready") == ("False", "Joining")
     assert watch.verdict("InSync") == ("False", "CatchingUp")
-
-
-@pytest.mark.parametrize(
-    ("facts", "wired", "ready", "stalled"),
-    [
-        (peering(generation=2), ("False", "ConfigurationPending"), ("False", "NotWired"), "False"),
-        (peering(generation=2, paused=True), ("False", "ConfigurationPending"), ("False", "Paused"), "False"),
-        (
-            peering(side(1, agent(1, link(2, registered=False)))),
-            ("False", "NotRegistered"),
-            ("False", "NotWired"),
-            "False",
-        ),
-        (
-            peering(side(1, agent(1, link(2), left_peerings=[UID]))),
-            ("False", "PeeringWasLeft"),
-            ("False", "NotWired"),
-            "False",
-        ),
-        (
-            peering(side(1, agent(1, link(2), database_key_fingerprint="sha256:other"))),
-            ("False", "KeyMismatch"),
-            ("False", "Stalled"),
-            "True",
-        ),
-        (
-            peering(replace(side(1, agent(1, link(2))), stalled="RegionIdClash")),
-            ("False", "RegionIdClash"),
-            ("False", "Stalled"),
-            "True",
-        ),
-        (
-            peering(replace(side(1, agent(1, link(2))), stalled="NameCollision")),
-            ("False", "RegionNotReady"),
-            ("False", "NotWired"),
-            "False",
-        ),
-        (peering(side(1)), ("False", "RegionNotReady"), ("False", "NotWired"), "False"),
-        (aged(peering(), 91, silent=True), ("Unknown", "AgentUnreachable"), ("Unknown", "AgentUnreachable"), "False"),
-        (
-            peering(duplicates=(DuplicatePeering("clouds", "older", "u", known_to_agents=True),), generation=1),
-            ("False", "DuplicatePeering"),
-            ("False", "Stalled"),
-            "True",
-        ),
-    ],
-)
-def test_what_keeps_a_peering_from_being_wired(facts, wired, ready, stalled):
-    watch = Watch()
-    watch.look(facts)
-    assert watch.verdict("Wired") == wired
-    assert watch.verdict("Ready") == ready
-    assert watch.condition("Stalled").status == stalled
-
-
-@pytest.mark.rule("OPERATOR 19")
-def test_of_two_peerings_the_one_that_agents_know_stays():
-    watch = Watch()
-    rival = DuplicatePeering("clouds", "a-smaller-name", "u", known_to_agents=False)
-    watch.look(peering(duplicates=(rival,)))
-    assert watch.verdict("Wired") == ("True", "Wired")
-    watch.look(peering(duplicates=(replace(rival, known_to_agents=True),)))
-    assert watch.verdict("Stalled") == ("True", "DuplicatePeering")
-    watch.look(peering(duplicates=(replace(rival, known_to_agents=True, deleting=True),)))
-    assert watch.verdict("Stalled") == ("False", "NotStalled")
-
-
-def test_a_document_that_an_agent_refuses_is_told_with_its_words():
-    first = side(1, agent(1, link(2)))
-    refused = replace(first, agent=replace(first.agent, refusal=Invalid("InvalidDocument", "/links/0: bad url")))
-    watch = Watch()
-    watch.look(peering(refused))
-    assert watch.verdict("Wired") == ("False", "ConfigurationRefused")
-    assert "/links/0: bad url" in watch.condition("Wired").message
-
-
-def test_regions_that_are_not_there_are_named():
-    watch = Watch()
-    facts = peering()
-    watch.look(replace(facts, sides=(facts.sides[0], None)))
-    assert watch.verdict("ReferencesResolved") == ("False", "RegionNotFound")
-    assert "Region b does not exist in namespace clouds" in watch.condition("ReferencesResolved").message
-    assert watch.status.directions == ()
-    watch.look(replace(facts, sides=(facts.sides[0], replace(facts.sides[1], deleting=True))))
-    assert watch.verdict("ReferencesResolved") == ("False", "RegionDeleting")
-    watch.look(replace(facts, sides=(facts.sides[0], Unknown("NotObserved", "Region b was not looked at yet"))))
-    assert watch.verdict("ReferencesResolved") == ("Unknown", "NotObserved")
-    assert watch.verdict("Ready") == ("Unknown", "RegionUnknown")
 
 
 @pytest.mark.parametrize(
@@ -266,58 +173,6 @@ def test_a_peering_that_is_deleted_drains():
 
 def test_a_token_of_any_length_is_echoed():
     assert Watch().look(peering(), reconcile_token="t" * 999).last_handled_reconcile_at == "t" * 256
-
-
-AGES = st.one_of(st.none(), st.integers(0, 200_000))
-LINKS = st.builds(
-    link,
-    st.just(1),
-    state=st.sampled_from(get_args(LinkState)),
-    reason=st.sampled_from(get_args(LinkReason)),
-    contact_age_ms=AGES, bad_age_ms=AGES, good_age_ms=AGES, lag_ms=AGES, pending_changes=AGES,
-    registered=st.sampled_from([True, False, None]), parked=st.integers(0, 9),
-)  # fmt: skip
-SIDES = st.one_of(
-    st.none(),
-    st.just(Unknown("NotObserved", "not looked at yet")),
-    st.builds(
-        side,
-        st.just(2),
-        st.one_of(st.none(), st.builds(agent, st.just(2), LINKS, generation=st.integers(0, 2))),
-        age_s=st.floats(0, 200),
-        silent=st.booleans(),
-    ),
-)
-STATES = st.builds(
-    lambda second, **more: replace(peering(**more), sides=(peering().sides[0], second)),
-    SIDES,
-    mode=st.sampled_from(["Active", "Active", "Suspended"]),
-    paused=st.booleans(),
-    deleting=st.booleans(),
-    deleting_age_s=st.floats(0, 700),
-)
-
-
-@given(st.lists(STATES, min_size=1, max_size=4))
-def test_in_any_state_it_says_what_users_were_told_of_and_gitops_tools_read_it_rightly(states):
-    watch = Watch()
-    for facts in states:
-        status = watch.look(facts)
-        assert [item.type for item in status.conditions] == list(REGION_PEERING)
-        for item in status.conditions:
-            finding = Finding(item.type, item.status, item.reason, item.message)
-            assert is_declared("RegionPeering", finding), finding
-        wire = status.wire()
-        metadata = {"generation": facts.generation} | ({"deletionTimestamp": "now"} if facts.deleting else {})
-        verdict, health = kstatus(metadata, wire), argo_health(metadata, wire)
-        held = {item.type: item.status == "True" for item in status.conditions}
-        assert not (held["Reconciling"] and held["Stalled"])
-        if verdict == "Current":
-            assert held["Ready"]
-            assert held["Wired"]
-            assert held["JoinCompleted"]
-            assert health in ("Healthy", "Suspended")
-        assert (verdict == "Failed") == (held["Stalled"] and not facts.deleting) == (health == "Degraded")
 
 
 @pytest.mark.parametrize("reached", ["Copying", "CatchingUp"])

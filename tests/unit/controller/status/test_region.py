@@ -1,21 +1,16 @@
-"""Every condition of a Region, from a Region that lives."""
+"""The conditions of a Region while it comes up, lives, and when a step of its plan fails."""
 
 import pytest
 
-from region_operator.api.agent import ManagementStatus
 from region_operator.api.reasons import REGION
 from region_operator.controller.facts import (
     AgentFacts,
-    Children,
     Invalid,
-    NamespaceFacts,
-    PlacementFacts,
-    Unknown,
 )
 from region_operator.controller.outcome import Failure, Outcome
 from region_operator.controller.plan import steps
 from unit.controller.plan.regions import SPECS
-from unit.controller.status.regions import HEALTHY, LOST, Life, lost_cluster, silent_agent
+from unit.controller.status.regions import LOST, Life
 
 NEGATIVE = {"Reconciling", "Stalled", "Paused", "DeletionBlocked"}
 
@@ -81,166 +76,6 @@ def test_ready_is_not_said_in_a_pass_that_still_changed_something():
     assert life.verdict("Ready") == ("True", "Ready"), "a repair of what is ready already is no news"
 
 
-@pytest.mark.parametrize("age_s", [0.0, 30.0, 90.0])
-def test_an_agent_that_is_silent_for_a_moment_does_not_move_ready(age_s):
-    life = Life.ready()
-    before = life.region.status.conditions
-    silent_agent(life, age_s=age_s)
-
-    life.run(act=False)
-
-    assert life.region.status.conditions == before
-
-
-def test_an_agent_that_stays_silent_makes_ready_unknown_and_keeps_what_was_known():
-    life = Life.ready()
-    known = life.region.status.agent
-    silent_agent(life, age_s=91)
-
-    life.run(act=False)
-
-    assert life.verdict("AgentReady") == ("Unknown", "ProbeTimeout")
-    assert life.verdict("Registered") == ("Unknown", "AgentUnreachable")
-    assert life.verdict("HistoryIntact") == ("Unknown", "AgentUnreachable")
-    assert life.verdict("Ready") == ("Unknown", "AgentUnreachable")
-    assert life.verdict("DatabaseReady") == ("True", "Ready"), "the cluster says so"
-    assert life.region.status.agent == known
-
-
-def test_the_external_database_of_a_silent_agent_is_unknown():
-    life = Life.ready("external-database")
-    silent_agent(life, age_s=91)
-
-    life.run(act=False)
-
-    assert life.verdict("DatabaseReady") == ("Unknown", "AgentUnreachable")
-
-
-def test_a_lost_cluster_makes_ready_unknown_and_erases_nothing():
-    life = Life.ready("other-cluster")
-    before = life.region.status
-    lost_cluster(life)
-
-    life.run(act=False)
-
-    after = life.region.status
-    assert life.verdict("PlacementReachable") == ("Unknown", "ProbeTimeout")
-    for part in ("Claimed", "DatabaseReady", "ManagementServerReady", "CertificatesReady"):
-        assert life.verdict(part) == ("Unknown", "PlacementUnreachable"), part
-    assert life.verdict("Ready") == ("Unknown", "PlacementUnreachable")
-    assert after.claim == before.claim is not None
-    assert after.placement == before.placement is not None
-    assert (after.database, after.management_server, after.retained) == (
-        before.database,
-        before.management_server,
-        before.retained,
-    )
-    assert after.observed_generation == life.region.metadata.generation
-
-
-def test_a_lost_cluster_that_changes_nothing_is_told_once():
-    life = Life.ready("other-cluster")
-    lost_cluster(life)
-    first = life.run(act=False).status
-    assert life.run(act=False).status == first
-
-
-def test_being_forbidden_to_look_is_an_answer():
-    life = Life.ready()
-    life.world.changes |= {"children": Unknown("Forbidden", "list secrets: 403")}
-
-    life.run(act=False)
-
-    assert life.verdict("PlacementReachable") == ("False", "Forbidden")
-    assert life.verdict("Ready") == ("False", "PlacementNotReachable")
-
-
-@pytest.mark.parametrize(
-    ("place", "verdict", "stalled"),
-    [
-        (
-            PlacementFacts(cluster="c", namespace=NamespaceFacts("placed", consent=())),
-            ("False", "PlacementNotPermitted"),
-            ("True", "PlacementNotPermitted"),
-        ),
-        (PlacementFacts(cluster="c", namespace=None), ("False", "NamespaceNotFound"), ("False", "NotStalled")),
-        (
-            PlacementFacts(cluster=Invalid("KubeconfigRefused", "exec"), namespace=LOST),
-            ("False", "KubeconfigRefused"),
-            ("True", "KubeconfigRefused"),
-        ),
-        (
-            PlacementFacts(cluster=Invalid("SecretNotFound", "Secret far"), namespace=LOST),
-            ("Unknown", "NotObserved"),
-            ("False", "NotStalled"),
-        ),
-    ],
-)
-def test_a_placement_that_cannot_be_used(place, verdict, stalled):
-    life = Life.of("other-namespace")
-    life.world.changes |= {"placement": place, "children": Children()}
-
-    life.run(act=False)
-
-    assert life.verdict("PlacementReachable") == verdict
-    assert life.verdict("Stalled") == stalled
-    assert life.verdict("Ready")[0] == "False"
-    assert life.region.status.placement is None
-
-
-def test_the_cluster_is_noted_when_the_claim_is_ours_and_never_changed():
-    life = Life.ready()
-    assert life.region.status.placement.wire() == {"cluster": "cluster-uid", "namespace": "clouds"}
-    life.world.changes |= {"placement": PlacementFacts(cluster="another", namespace=NamespaceFacts("clouds"))}
-
-    life.run(act=False)
-
-    assert life.verdict("PlacementReachable") == ("False", "ClusterChanged")
-    assert life.region.status.placement.cluster == "cluster-uid"
-    assert life.verdict("Reconciling") == ("False", "Waiting")
-
-
-def test_a_region_that_another_hub_commands_is_stalled():
-    life = Life.of()
-    life.run()
-    life.world.objects[("placement", "ConfigMap", "minimal-claim")]["data"]["hub"] = "other-hub"
-
-    life.run()
-
-    assert life.verdict("Claimed") == ("False", "ClaimedByAnotherHub")
-    assert life.verdict("Stalled") == ("True", "ClaimedByAnotherHub")
-    assert life.verdict("Ready") == ("False", "Stalled")
-    assert life.region.status.claim.hub == "other-hub"
-
-
-def test_a_claim_that_the_agent_refuses_is_stalled_too():
-    life = Life.ready()
-    life.edit(deletionProtection=True)
-    push = next(step for step in life.world.plan().acts if isinstance(step, steps.PushConfiguration))
-    refused = Failure("configuration", push, "ClaimedByAnotherHub", "hub other commands it")
-
-    life.run(failure=refused)
-
-    assert life.verdict("Claimed") == ("False", "ClaimedByAnotherHub")
-    assert life.verdict("Stalled") == ("True", "ClaimedByAnotherHub")
-    assert life.region.status.agent.configuration.state == "Refused"
-
-
-def test_a_document_that_the_agent_refuses_waits_for_somebody():
-    life = Life.ready()
-    life.edit(deletionProtection=True)
-    refusal = Invalid("RuleNotApplicable", "/rules/0: no order on this field")
-    last = life.world.agent
-    life.world.changes |= {"agent": AgentFacts("https://a", status=last, last=last, refusal=refusal)}
-
-    life.run(act=False)
-
-    assert life.verdict("AgentReady") == ("False", "ConfigurationRefused")
-    assert "RuleNotApplicable" in life.condition("AgentReady").message
-    assert life.region.status.agent.configuration.state == "Refused"
-    assert life.verdict("Stalled") == ("False", "NotStalled")
-
-
 def failure(stage: str, reason: str, *, unknown: bool = False, stalled: bool = False) -> Failure:
     manifest = {"kind": "Deployment", "metadata": {"namespace": "clouds", "name": "minimal-management"}}
     return Failure(stage, steps.Apply(manifest), reason, "the words of the server", stalled, unknown)
@@ -272,108 +107,6 @@ def test_a_step_that_failed_is_told_where_it_belongs(failed, type_, verdict):
     assert life.verdict(type_) == verdict
     if verdict[1] != "Ready" and type_ not in ("Stalled", "Ready"):
         assert "the words of the server" in life.condition(type_).message
-
-
-@pytest.mark.parametrize(
-    ("message", "reason"),
-    [("Access denied for user 'agent_a'", "CredentialsRejected"), ("no route to host", "ConnectionFailed")],
-)
-def test_an_agent_that_does_not_reach_its_database_says_so(message, reason):
-    life = Life.ready("external-database")
-    life.agent(database_reachable=False, database_message=message)
-
-    life.run()
-
-    assert life.verdict("DatabaseReady") == ("False", reason)
-    assert life.condition("DatabaseReady").message == message
-
-
-def test_without_an_admin_the_sql_is_shown_until_it_was_run():
-    life = Life.of("no-admin")
-    for _ in range(8):
-        life.run()
-        life.world.start()
-    life.agent(schema_version=0)
-    life.run()
-
-    assert life.verdict("DatabaseReady") == ("False", "GrantsRequired")
-    sql = life.region.status.database.required_grants
-    assert "CREATE USER IF NOT EXISTS 'region_7_prepare'@'%'" in sql
-    assert "`cloud`.*" in sql
-
-    life.agent(schema_version=1, management=HEALTHY)
-    life.settle()
-    assert life.verdict("DatabaseReady") == ("True", "ExternalReady")
-    assert life.region.status.database.required_grants == ""
-    assert life.verdict("Ready") == ("True", "Ready")
-
-
-@pytest.mark.parametrize(
-    ("management", "servers", "registered"),
-    [
-        (ManagementStatus(), ("Unknown", "NotObserved"), ("Unknown", "NotObserved")),
-        (
-            ManagementStatus(reachable=False, reason="AuthFailed", message="401"),
-            ("False", "CredentialsRejected"),
-            ("Unknown", "ManagementServerUnreachable"),
-        ),
-        (
-            ManagementStatus(reachable=False, reason="ProbeTimeout", message="no answer"),
-            ("False", "ConnectionFailed"),
-            ("Unknown", "ManagementServerUnreachable"),
-        ),
-        (
-            ManagementStatus(reachable=True, own_region_listed=False),
-            ("True", "ExternalReady"),
-            ("False", "NotRegistered"),
-        ),
-        (HEALTHY, ("True", "ExternalReady"), ("True", "Registered")),
-    ],
-)
-def test_what_the_agent_finds_at_an_external_management_server(management, servers, registered):
-    life = Life.ready("external-server")
-    life.agent(management=management)
-
-    life.run()
-
-    assert life.verdict("ManagementServerReady") == servers
-    assert life.verdict("Registered") == registered
-
-
-@pytest.mark.parametrize(
-    ("said", "reason"),
-    [
-        ({"region_id": 9}, "WrongRegion"),
-        ({"api_versions": ["v7"]}, "VersionSkew"),
-        ({"sources": []}, "ConfigurationPending"),
-    ],
-)
-def test_an_agent_that_is_not_the_one_we_need(said, reason):
-    life = Life.ready()
-    life.agent(**said)
-
-    life.run(act=False)
-
-    assert life.verdict("AgentReady") == ("False", reason)
-    assert life.verdict("Ready") == ("False", "AgentNotReady")
-
-
-@pytest.mark.parametrize(
-    ("history", "verdict", "ready"),
-    [
-        ("Continuous", ("True", "Continuous"), "True"),
-        ("Restored", ("True", "Restored"), "True"),
-        ("ForgedVersion", ("False", "ForgedVersion"), "False"),
-    ],
-)
-def test_only_a_forged_history_keeps_a_region_from_being_ready(history, verdict, ready):
-    life = Life.ready()
-    life.agent(history_intact=history)
-
-    life.run()
-
-    assert life.verdict("HistoryIntact") == verdict
-    assert life.verdict("Ready")[0] == ready
 
 
 @pytest.mark.parametrize(
