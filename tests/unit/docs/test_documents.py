@@ -142,6 +142,34 @@ def test_no_reason_is_explained_that_nobody_can_give():
     assert set(explained()) - declared() == set()
 
 
+def parked_for():
+    """The reasons for which the engine parks rows, read from where it says so."""
+    engine = ROOT / "operator/region_operator/replication"
+    says = {
+        "store/*.py": r'\bReason\(\s*"(\w+)"',
+        "store/intake.py": r'_fault\(.*"(\w+)"\)$',
+        "store/parked.py": r'^[A-Z_]+: Final = "(\w+)"$',
+        "store/reuse.py": r'^[A-Z_]+ = "(\w+)"$',
+        "model/codec.py": r'reason="(\w+)"\)$',
+        "model/merge.py": r'^    reason = "(\w+)"$',
+    }
+    found = {
+        reason
+        for files, pattern in says.items()
+        for path in engine.glob(files)
+        for reason in re.findall(pattern, path.read_text(), re.MULTILINE)
+    }
+    return found - {"MergeRefused"}  # of the base of the two that are raised
+
+
+def test_every_reason_for_which_a_row_is_parked_is_explained_once_and_no_other():
+    table = (ROOT / "docs/operations.md").read_text().partition("| reason | the row |")[2].partition("\n\n")[0]
+    firsts = [line.split("|")[1] for line in table.splitlines() if line.startswith("| `")]
+    explained = [name for cell in firsts for name in re.findall(r"`(\w+)`", cell)]
+    assert len(explained) > 15
+    assert sorted(explained) == sorted(parked_for())
+
+
 def test_every_metric_that_is_named_is_exported():
     table = (ROOT / "docs/operations.md").read_text().partition("## Metrics")[2].partition("## Rights")[0]
     names = re.findall(r"`([a-z_]+_[a-z_]+)`", table)
