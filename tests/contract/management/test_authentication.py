@@ -112,16 +112,20 @@ def test_a_user_may_not_call_what_the_role_does_not_allow(cloud: Replica) -> Non
 
 
 @pytest.mark.parametrize("what", ["user", "account"])
-@pytest.mark.parametrize("state", ["disabled", "locked"])
-def test_who_is_disabled_or_locked_is_out_at_once(cloud: Replica, what: str, state: str) -> None:
+@pytest.mark.parametrize("state", ["disabled", "locked", "deleted"])
+def test_who_is_disabled_locked_or_deleted_is_out_at_once(cloud: Replica, what: str, state: str) -> None:
     admin = cloud.admin
     account = admin.createAccount(**JANE, accounttype=0)["account"]
     user = account["user"][0]["id"]
     keys = admin.registerUserKeys(id=user)["userkeys"]
     jane, session = cloud.client(keys["apikey"], keys["secretkey"]), cloud.sign_in("jane", JANE["password"])
     assert jane.listRegions() and session.get(cloud.url, params={"command": "listRegions"}).status_code == 200
-    if what == "account":
+    if what == "account" and state == "deleted":
+        admin.deleteAccount(id=account["id"], fetch_result=True)
+    elif what == "account":
         admin.disableAccount(id=account["id"], lock=state == "locked", fetch_result=True)
+    elif state == "deleted":
+        admin.deleteUser(id=user)
     elif state == "locked":
         admin.lockUser(id=user)
     else:
@@ -189,7 +193,9 @@ def test_a_session_ends_when_it_is_not_used(cloud: Replica) -> None:
 def test_a_session_call_without_a_command_is_a_bad_request(cloud: Replica) -> None:
     answer = cloud.sign_in().get(cloud.url, params={"response": "json"})
     assert answer.status_code == 400
-    assert answer.json()["errorresponse"]["errortext"] == "no command specified"
+    error = {"uuidList": [], "errorcode": 400, "errortext": "no command specified"}
+    assert answer.json() == {"errorresponse": error}
+    assert answer.headers["X-Description"] == "no command specified"
 
 
 @pytest.mark.rule("DESIGN 7")

@@ -27,7 +27,7 @@ class ApiError(RegionOperatorError):
 class BadRequest(ApiError):
     """A session call that names no command."""
 
-    code = 400
+    code, cs_code = 400, None
 
 
 class Unauthorized(ApiError):

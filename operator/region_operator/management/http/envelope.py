@@ -11,6 +11,9 @@ from region_operator.management.commands.errors import ApiError
 JSON_TYPE: Final = "application/json"
 XML_TYPE: Final = "text/xml"
 
+_LONGEST_HEADER: Final = 255
+_NOT_IN_HEADERS = re.compile("[^ -~]+")
+
 # What XML 1.0 cannot hold, not even escaped.
 _NOT_XML = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
@@ -29,6 +32,11 @@ def to_xml(key: str, body: Mapping[str, Any], *, version: str) -> bytes:
 def error_body(error: ApiError) -> Mapping[str, Any]:
     codes = {"errorcode": error.code} | ({} if error.cs_code is None else {"cserrorcode": error.cs_code})
     return {"uuidList": [], **codes, "errortext": error.text}
+
+
+def error_header(error: ApiError) -> str:
+    """The text for the header X-Description, which CloudStack's own user interface shows: one line of ASCII."""
+    return _NOT_IN_HEADERS.sub("?", error.text)[:_LONGEST_HEADER]
 
 
 def _elements(body: Mapping[str, Any]) -> Iterator[str]:

@@ -22,7 +22,7 @@ from region_operator.management.commands.errors import (
     ServiceUnavailable,
 )
 from region_operator.management.http.dispatch import Answer, command_of, dispatch, response_key
-from region_operator.management.http.envelope import JSON_TYPE, XML_TYPE, error_body, to_json, to_xml
+from region_operator.management.http.envelope import JSON_TYPE, XML_TYPE, error_body, error_header, to_json, to_xml
 from region_operator.management.http.jobs import JobRunner
 from region_operator.management.http.measurements import Measurements
 from region_operator.management.http.requests import Request, SessionInvalid, read_parameters
@@ -104,6 +104,8 @@ class Api:
             charset="UTF-8",
             headers={"X-Content-Type-Options": "nosniff", "Cache-Control": "no-store"},
         )
+        if error is not None:
+            response.headers["X-Description"] = error_header(error)
         if answer is not None and isinstance(answer.session, SessionOpened):
             self._set_cookies(response, answer.session)
         elif answer is not None and isinstance(answer.session, SessionEnded):

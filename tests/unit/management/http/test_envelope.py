@@ -6,12 +6,13 @@ import pytest
 from region_operator.management.commands.declaration import Flat, Listing, Single, Success
 from region_operator.management.commands.errors import (
     ApiError,
+    BadRequest,
     InvalidParameter,
     PermissionDenied,
     Unauthorized,
     WrongRequest,
 )
-from region_operator.management.http.envelope import error_body, to_json, to_xml
+from region_operator.management.http.envelope import error_body, error_header, to_json, to_xml
 
 
 def test_json_is_one_line_with_one_top_level_key() -> None:
@@ -59,7 +60,13 @@ def test_each_kind_of_answer_has_its_shape() -> None:
         (WrongRequest("t"), {"errorcode": 431, "cserrorcode": 9999}),
         (PermissionDenied("t"), {"errorcode": 531, "cserrorcode": 4365}),
         (Unauthorized("t"), {"errorcode": 401}),
+        (BadRequest("t"), {"errorcode": 400}),
     ],
 )
 def test_an_error_carries_cloudstacks_codes(error: ApiError, codes: dict[str, int]) -> None:
     assert error_body(error) == {"uuidList": [], **codes, "errortext": "t"}
+
+
+def test_an_error_is_one_short_line_of_ascii_in_a_header() -> None:
+    assert error_header(WrongRequest("no x\r\nSet-Cookie: ünï")) == "no x?Set-Cookie: ?n?"
+    assert len(error_header(WrongRequest("x" * 10_000))) == 255
