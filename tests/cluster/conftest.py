@@ -185,8 +185,9 @@ class Operator:
             self.namespace,
             "--create-namespace",
             "--take-ownership",  # of definitions that a test before applied by itself
-            "--force-conflicts",
         )
+        if not self._helm("version", "--template", "{{.Version}}").startswith("v3"):  # which has no server-side apply
+            release = (*release, "--force-conflicts")
         self._helm(*release, "--values", "-", "--wait", "--timeout", "240s", stdin=json.dumps(values))
 
     def uninstall(self):

@@ -107,6 +107,16 @@ def test_an_example_is_taken(kubectl, file):
         assert status == 0, problem
 
 
+def test_a_release_of_the_chart_is_the_region_of_its_name(kubectl, cluster, helm, namespace, tmp_path):
+    values = tmp_path / "eu-west.yaml"
+    values.write_text(yaml.safe_dump({"region": kind_rule_cases.HERE["spec"]}))
+    helm("install", "eu-west", ROOT / "charts/region", "-f", values, "-n", namespace)
+    made = json.loads(cluster.kubectl("get", "region", "eu-west", "-n", namespace, "-o", "json"))
+    assert made["spec"]["database"] == kind_rule_cases.HERE["spec"]["database"]
+    helm("uninstall", "eu-west", "-n", namespace, "--wait")
+    assert cluster.kubectl("get", "region", "-n", namespace, "-o", "name") == ""
+
+
 @pytest.mark.parametrize(
     ("good", "path"),
     [

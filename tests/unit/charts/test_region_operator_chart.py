@@ -3,6 +3,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from region_operator.controller.handlers.operator import WATCHED_CHILDREN
 from region_operator.settings import OperatorSettings
 
 CHARTS = Path(__file__).parents[3] / "charts"
@@ -144,6 +145,12 @@ def test_another_cluster_gets_the_same_rights_on_children_and_nothing_else(rende
         "ClusterRoleBinding",
         "RoleBinding",
     }
+
+
+@pytest.mark.rule("OPERATOR 25")
+def test_what_may_be_watched_is_what_is_watched(objects):
+    rules = [rule for rule in role(objects, "children")["rules"] if "watch" in rule["verbs"]]
+    assert {name for rule in rules for name in rule["resources"]} == {kind.plural for kind in WATCHED_CHILDREN}
 
 
 def test_users_roles_cover_our_kinds(objects):
