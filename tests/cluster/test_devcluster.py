@@ -219,6 +219,17 @@ def remains(one, *, space=None):
     return [*started.stdout.split(), *inside, *one.cgroups(), *one.directory.parent.glob(one.name)]
 
 
+def test_down_leaves_nothing(victim, wait_for):
+    cluster, before = victim
+    (one,) = layout_of(cluster)
+    space = Path(f"/proc/{one.pid('init')}/ns/pid").readlink()
+    assert len(remains(one, space=space)) > 10
+    assert down(cluster.name)
+    assert not down(cluster.name)
+    wait_for(lambda: not remains(one, space=space), 30)  # who removed it ends last
+    assert machine() == before
+
+
 @pytest.mark.parametrize("killed", ["watcher", "keeper", "outer process", "first process"])
 def test_whatever_is_killed_nothing_is_left(victim, killed, wait_for):
     cluster, before = victim
