@@ -32,6 +32,7 @@ ROWS_PER_FETCH = 200  # as many as a store answers at once
 LEAVE_LOOK_S = 0.1
 MOST_PAGES_WITHOUT = 32  # between two tries to go by the bulk
 UNLIMITED = sys.maxsize
+BULK_FROM_ROWS = 100  # behind; fewer are applied as fast as others
 BULK_BYTES_PER_S = 4 * 1024 * 1024  # of a link that goes by the bulk: those pages are large whatever is asked
 
 
@@ -76,16 +77,23 @@ class LinkConfiguration:
 
 
 class _Bulk:
-    """Whether a first copy asks for rows that nobody looks at; after a page that had to be, for a while not."""
+    """Whether the link asks for rows that nobody looks at: while it is far behind, and it begins not knowing how far.
+
+    After a page that had to be looked at, for a while not.
+    """
 
     def __init__(self) -> None:
         self._pause, self._left = 0, 0
+        self._is_far_behind = True
 
     def is_worth_it(self, *, copying: bool) -> bool:
         if self._left:
             self._left -= 1
             return False
-        return copying
+        return copying or self._is_far_behind
+
+    def behind(self, rows: int) -> None:
+        self._is_far_behind = rows >= BULK_FROM_ROWS
 
     def came(self, *, refused: bool) -> None:
         self._pause = min(MOST_PAGES_WITHOUT, max(1, 2 * self._pause)) if refused else 0
@@ -151,10 +159,11 @@ class Link:
                 max_rows=limits.batch_rows,
                 max_bytes=min(limits.batch_kilobytes * 1024, bytes_per_s),
                 fold_first=self._configuration.leave_at is not None and self._drain_to is None,
-                bulk=self._bulk.is_worth_it(copying=self._copying and bytes_per_s >= BULK_BYTES_PER_S),
+                bulk=bytes_per_s >= BULK_BYTES_PER_S and self._bulk.is_worth_it(copying=self._copying),
             )
             page = await self._peer.feed(request, applied=cursor, wait=wait, facts=self._facts)
             self._check(page)
+            self._bulk.behind(page.count + page.pending)
             page = replace(page, asked=cursor)
             self._facts.backlog(pending=max(0, page.head - cursor.lsn), oldest_age_ms=page.age_ms)
             if page.count or page.rewound or page.next != cursor:

@@ -16,7 +16,7 @@ from region_operator.replication.store.plain_fold import PlainFold
 AWKWARD = 'O"Neil \\ 50 % \n\t\x01 null é \U0001d11e '
 
 
-def history(make_region: Callable[..., Region], *, seed: int) -> list[Any]:
+def history(make_region: Callable[..., Region], *, seed: int, bulk: bool = False) -> list[Any]:
     """Two regions that write at random and pull from each other; returns what the databases hold in the end."""
     draw = random.Random(seed)
     regions = [make_region(number) for number in (1, 2)]
@@ -35,7 +35,7 @@ def history(make_region: Callable[..., Region], *, seed: int) -> list[Any]:
             )
         if draw.random() < 0.2:
             target, source = draw.sample(regions, 2)
-            pull(target, source, max_rows=draw.choice([1, 7, 1000]))
+            pull(target, source, max_rows=draw.choice([1, 7, 1000]), bulk=bulk)
     settle(*regions)
     return [held(region) for region in regions]
 
@@ -56,15 +56,17 @@ def held(region: Region) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("seed", range(2))
-def test_both_ways_leave_the_same_databases(
+def test_all_ways_leave_the_same_databases(
     make_region: Callable[..., Region], monkeypatch: pytest.MonkeyPatch, seed: int
 ) -> None:
     by_set = history(make_region, seed=seed)
+    by_bulk = history(make_region, seed=seed, bulk=True)
     with monkeypatch.context() as patch:
         patch.setattr(PlainApplication, "run", lambda self, rows: list(rows))
         patch.setattr(PlainFold, "run", lambda self, keys: list(keys))
         row_by_row = history(make_region, seed=seed)
     assert by_set == row_by_row
+    assert by_bulk == row_by_row
 
 
 def test_rows_about_which_nothing_is_open_are_not_looked_at_one_by_one(

@@ -14,7 +14,7 @@ from region_operator.errors import Refused, Unavailable
 from region_operator.replication.agent.keeper import built_in_rules
 from region_operator.replication.catalog import CATALOG, rule_sets
 from region_operator.replication.feed import ApplyOutcome, BulkRows, FeedPage, FeedRequest, FetchedRows, RowKey
-from region_operator.replication.link import Link, LinkConfiguration
+from region_operator.replication.link import BULK_FROM_ROWS, Link, LinkConfiguration
 from region_operator.replication.link_facts import LinkFacts
 from region_operator.replication.model.lag import START, Cursor, History, Seen
 
@@ -148,6 +148,29 @@ async def test_a_first_copy_goes_by_the_bulk_and_pauses_longer_each_time_that_is
     asked = "".join("b" if request.bulk else "." for request in scene.peer.asked[:12])
     assert asked == "b.b..b....b."
     assert not scene.peer.asked[-1].bulk
+
+
+async def test_it_asks_for_the_bulk_until_it_knows_that_it_is_not_far_behind() -> None:
+    scene = Scene(batch_rows=50)
+    scene.write("a")
+    await scene.run_until_idle()
+    feed, answers = scene.peer.feed, list[tuple[bool, int]]()
+
+    async def noted(request: FeedRequest, *, applied: Cursor, wait: bool, facts: LinkFacts) -> FeedPage:
+        page = await feed(request, applied=applied, wait=wait, facts=facts)
+        answers.append((request.bulk, page.count + page.pending))
+        return page
+
+    scene.peer.feed = noted  # type: ignore[method-assign]
+    scene.peer.when_idle = [
+        lambda: scene.write(*(f"many{number}" for number in range(BULK_FROM_ROWS + 1))),
+        lambda: scene.write("one"),
+    ]
+    await scene.run_until_idle()
+    assert answers[0] == (True, 0), "it does not know yet"
+    behind = [rows for _, rows in answers]
+    assert max(behind) > BULK_FROM_ROWS
+    assert [bulk for bulk, _ in answers[1:]] == [rows >= BULK_FROM_ROWS for rows in behind[:-1]]
 
 
 async def test_while_more_is_there_and_a_limit_is_what_it_waits_for_it_is_throttled() -> None:

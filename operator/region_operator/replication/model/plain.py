@@ -12,6 +12,7 @@ from itertools import pairwise
 from typing import Any, Final
 
 from region_operator.replication.model.codec import VERSION
+from region_operator.replication.model.origin import MOST_WRITES_AT_ONCE
 from region_operator.replication.model.state import Value
 from region_operator.replication.model.vectors import MAX_COUNTER, Actor, is_genesis
 
@@ -158,6 +159,12 @@ def successor(local: Plain, remote: Plain) -> tuple[str, ...] | None:
             return None  # a value that we had seen and that had been superseded here
         changed.append(name)
     return tuple(changed)
+
+
+def claims_too_much(remote: Plain, local: Plain | None, *, actor: Actor) -> bool:
+    """More writes of ours (``actor``) than we know of, or more than anybody can have made: not for us to judge."""
+    own, highest = (local.vector.get(actor, 0), local.highest()) if local is not None else (0, 0)
+    return remote.vector.get(actor, 0) > own or remote.highest() - highest > MOST_WRITES_AT_ONCE
 
 
 def write(local: Plain | None, *, key: tuple[str, str], fields: Collection[str], actor: Actor) -> Plain:

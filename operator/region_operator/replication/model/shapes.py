@@ -99,6 +99,31 @@ def written(
     return found[0] if found is not None else None
 
 
+@dataclass(frozen=True, slots=True)
+class Succession:
+    """How a state of one shape goes over into one of another that has seen all of it, if key and genesis are the same.
+
+    Attributes:
+        before, after: samples of both.
+        changed: the fields that are others.
+    """
+
+    before: Plain
+    after: Plain
+    changed: tuple[str, ...]
+    is_news: bool
+
+
+@lru_cache(maxsize=1024)
+def succession(local: Shape, remote: Shape, *, entity: str, fields: tuple[str, ...]) -> Succession | None:
+    """What ``plain.successor`` says of all states of two shapes; None as for ``successor`` and ``check``."""
+    before, after = check(local, entity=entity, fields=fields), check(remote, entity=entity, fields=fields)
+    changed = plain.successor(before, after) if before is not None and after is not None else None
+    if before is None or after is None or changed is None:
+        return None
+    return Succession(before, after, changed, is_news=plain.encode(before) != plain.encode(after))
+
+
 def check(shape: Shape, *, entity: str, fields: Collection[str]) -> Plain | None:
     """Return a state of this shape, to be judged for all of them; None if it does not make plain states of ``entity``.
 

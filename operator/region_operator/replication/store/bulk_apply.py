@@ -5,32 +5,42 @@ by a comparison of names. What is known here, lacks a parent or cannot be writte
 """
 
 import json
-from collections.abc import Sequence
-from dataclasses import replace
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Final
 
 import pymysql
 
 from region_operator.naming import quote_identifier
 from region_operator.replication.catalog import Unique
 from region_operator.replication.feed import BulkRows, RowKey
-from region_operator.replication.model import shapes
-from region_operator.replication.model.origin import MOST_WRITES_AT_ONCE
+from region_operator.replication.model import plain, shapes
+from region_operator.replication.model.plain import Plain
 from region_operator.replication.model.shapes import Shape
-from region_operator.replication.store import bulk_tables, contents, incarnations, parked, sets, staging
+from region_operator.replication.store import (
+    bulk_tables,
+    bulk_versions,
+    incarnations,
+    parked,
+    sets,
+    staging,
+)
 from region_operator.replication.store.bulk_tables import BulkTable
+from region_operator.replication.store.bulk_update import AT_ONCE, BulkUpdate
 from region_operator.replication.store.connections import Session
 from region_operator.replication.store.context import Context, Outcome
 from region_operator.replication.store.faults import is_deadlock, is_gone
-from region_operator.replication.store.layout import Table
-from region_operator.replication.store.rows import marks
-from region_operator.replication.store.staging import Piece
+from region_operator.replication.store.layout import Layout, Table
+from region_operator.replication.store.rows import chunks, marks
+from region_operator.replication.store.schema import KEY_LENGTH
+from region_operator.replication.store.staging import NotStaged, Piece
 
 LINES = 2000
 """Rows that one statement writes."""
 
 
-class _NotStaged(Exception):
-    """The database does not take the text itself."""
+_KEY: Final = re.compile(rb'\["([A-Za-z0-9._:-]{1,%d})"' % KEY_LENGTH)
 
 
 class _NotPlain(Exception):
@@ -40,16 +50,18 @@ class _NotPlain(Exception):
 class BulkApplication:
     """One transaction's text; what is done is counted into ``outcome``. Holds the lane."""
 
-    def __init__(self, session: Session, context: Context, outcome: Outcome) -> None:
-        self._session, self._context, self._outcome = session, context, outcome
+    def __init__(
+        self, session: Session, context: Context, outcome: Outcome, *, tables: Mapping[str, BulkTable]
+    ) -> None:
+        self._session, self._context, self._outcome, self._tables = session, context, outcome, tables
         self._layout = context.layout
         self._staged = f"{self._layout.own(staging.TABLE)} r"
 
     def run(self, pages: Sequence[BulkRows]) -> list[BulkRows]:
         """Write rows, parents first; returns those that take a closer look."""
-        left, fit_tables = [], bulk_tables.find(self._session, self._layout)
+        left = []
         for rows in sorted(pages, key=lambda rows: self._layout.depth(rows.entity) if self._is_known(rows) else -1):
-            table = fit_tables.get(rows.entity) if self._is_known(rows) and self._check(rows) else None
+            table = self._tables.get(rows.entity) if self._is_known(rows) and self._check(rows) else None
             lines = rows.text.split(b"\n")
             if table is not None:
                 pieces = staging.pieces(table, lines, size=LINES)
@@ -66,45 +78,58 @@ class BulkApplication:
         return rows.entity in self._layout.tables
 
     def _check(self, rows: BulkRows) -> bool:
-        """What holds for all rows of an entity: rules, fields, and that their states are plain and nobody's lie."""
+        """What holds for all rows of an entity: rules, fields, and that their states are plain."""
         table, rules = self._layout.tables[rows.entity], self._context.rules[rows.entity]
         if rows.fields != sets.fields_of(table) or rules.accept_from is not None or not rules.synced:
             return False
-        for shape in rows.shapes:
-            state = shapes.check(shape, entity=rows.entity, fields=table.entity.field_names)
-            if state is None or state.vector.get(self._context.tenure.actor, 0):
-                return False
-            if state.highest() > MOST_WRITES_AT_ONCE:
-                return False
-        return True
+        return all(self._sample(table, shape) is not None for shape in rows.shapes)
+
+    def _is_credible(self, table: Table, shape: Shape) -> bool:
+        """Tell whether states of a shape may be new here."""
+        state = self._sample(table, shape)
+        actor = self._context.tenure.actor
+        return state is not None and not plain.claims_too_much(state, None, actor=actor)
+
+    def _sample(self, table: Table, shape: Shape) -> Plain | None:
+        return shapes.check(shape, entity=table.entity.name, fields=table.entity.field_names)
 
     def _take(self, bulk: BulkTable, found: Sequence[Shape], piece: Piece) -> list[bytes]:
-        """Write some lines; returns what is left of them."""
+        """Write lines, the most of rows that are known here or the most of rows that are not; returns the rest."""
         lines = piece.lines
+        may_be_new = all(self._is_credible(bulk.table, shape) for shape in found)
         try:
-            left = self._take_new(bulk, found, piece)
-            if left is not None:
+            is_known = knows_first(self._session, self._layout, bulk.table.entity.name, lines)
+            if is_known:
+                lines = BulkUpdate(self._session, self._context, self._outcome).take(bulk, found, piece)
+            elif may_be_new and (left := self._take_new(bulk, found, piece)) is not None:
                 return left
-            places = self._known(bulk, piece)
+            if not (lines and may_be_new):
+                return lines
+            places = self._known(bulk, Piece.of(lines))
+            known = [lines[place - 1] for place in sorted(places)]
             new = [line for place, line in enumerate(lines, start=1) if place not in places]
-            left = self._take_new(bulk, found, Piece.of(new)) if places and new else new
-        except _NotStaged:
+            retry = new and (is_known or places)
+            left = self._take_new(bulk, found, Piece.of(new)) if retry else None
+        except NotStaged:
             return lines
-        return [*(lines[place - 1] for place in sorted(places)), *(new if left is None else left)]
+        return [*known, *(new if left is None else left)]
 
     def _take_new(self, bulk: BulkTable, found: Sequence[Shape], piece: Piece) -> list[bytes] | None:
         """Write lines none of which is known here; None if one is after all, or the database refuses one."""
         lines = piece.lines
-        self._stage(bulk, piece)
+        staging.stage(self._session, self._layout, bulk, piece)
         try:
             with self._session.savepoint():
                 missed = self._insert(bulk, count=len(lines))
                 if missed:
                     written = [line for place, line in enumerate(lines, start=1) if place not in missed]
-                    self._stage(bulk, Piece.of(written))
+                    staging.stage(self._session, self._layout, bulk, Piece.of(written))
                 count = len(lines) - len(missed)
-                if count and (self._number(bulk, found) != count or not self._is_alone(bulk, count=count)):
-                    raise _NotPlain
+                if count:
+                    numbered = bulk_versions.write(self._session, self._context, bulk, found, known=False)
+                    if numbered != count or not self._is_alone(bulk, count=count):
+                        raise _NotPlain
+                    self._outcome.head = bulk_versions.move_head(self._session, self._context, by=count)
         except _NotPlain:
             return lines
         except pymysql.Error as error:
@@ -116,17 +141,9 @@ class BulkApplication:
             self._wake(bulk.table, lines)
         return [lines[place - 1] for place in sorted(missed)]
 
-    def _stage(self, bulk: BulkTable, piece: Piece) -> None:
-        try:
-            staging.fill(self._session, self._layout, bulk, piece.literals)
-        except pymysql.Error as error:
-            if is_deadlock(error) or is_gone(error):
-                raise
-            raise _NotStaged from error
-
     def _known(self, bulk: BulkTable, piece: Piece) -> set[int]:
         """The places of lines whose keys are here already."""
-        self._stage(bulk, piece)
+        staging.stage(self._session, self._layout, bulk, piece)
         table = bulk.table
         own, same = self._layout.own("row_version"), "v.entity_key = CONVERT(r.k USING utf8mb4) COLLATE utf8mb4_bin"
         found = [
@@ -223,35 +240,46 @@ class BulkApplication:
         )
         return {int(row[0]) for row in missed}
 
-    def _number(self, bulk: BulkTable, found: Sequence[Shape]) -> int:
-        """Give the rows their versions, in the order in which they came; the lane's row stays locked until commit."""
-        layout, context, table = self._layout, self._context, bulk.table
-        lane = self._session.one(f"SELECT last_lsn FROM {layout.own('lane')} WHERE id = 1 FOR UPDATE")
-        assert lane is not None
-        states, fits, pieces = "", "", list[str]()
-        for number, shape in enumerate(found):
-            states += f" WHEN {number} THEN CONCAT(%s, r.k, %s, r.g, %s, r.k, %s)"
-            fits += f" WHEN {number} THEN r.g {'<>' if shape.has_genesis else '='} ''"
-            pieces += [shape.before, shape.actors, shape.after, shape.rest]
-        written = self._session.execute(
-            f"INSERT INTO {layout.own('row_version')} (entity, entity_key, lsn, complete, state, alive, from_region, "
-            "from_incarnation, from_lsn, content_hash, changed_at) "
-            f"SELECT STRAIGHT_JOIN %s, r.k, %s + r.n, 0, CASE r.shape{states} END, 1, %s, "
-            f"%s, r.lsn, {contents.hash_sql(table, 't')}, UTC_TIMESTAMP(6) "
-            f"FROM {self._staged} JOIN {table.sql} t ON t.{table.key_column} = r.k "
-            f"WHERE CASE r.shape{fits} END",
-            (table.entity.name, lane[0], *pieces, context.source, context.incarnation),
-        )
-        self._outcome.head = int(lane[0]) + written
-        self._session.execute(f"UPDATE {layout.own('lane')} SET last_lsn = %s WHERE id = 1", (self._outcome.head,))
-        return written
-
     def _wake(self, table: Table, lines: Sequence[bytes]) -> None:
         if self._session.one(f"SELECT 1 FROM {self._layout.own('parked')} LIMIT 1") is None:
             return
         keys = [RowKey(table.entity.name, json.loads(line)[0]) for line in lines]
         self._outcome.shown += keys
         self._outcome.woken += parked.waiting_for(self._session, self._layout, keys)
+
+
+@dataclass(frozen=True)
+class BulkPage:
+    """Rows of a page in the order in which they are applied.
+
+    Attributes:
+        tables: those that are fit, by entity.
+        parts: each for a transaction of its own.
+    """
+
+    tables: Mapping[str, BulkTable]
+    parts: tuple[BulkRows, ...]
+
+
+def part(session: Session, layout: Layout, pages: Sequence[BulkRows]) -> BulkPage:
+    """Parents first. Rows that are known here live writers may want too, so they go some at a time (ENGINE 22)."""
+    parts = list[BulkRows]()
+    for rows in sorted(pages, key=lambda rows: layout.depth(rows.entity) if rows.entity in layout.tables else -1):
+        lines = rows.text.split(b"\n")
+        if rows.count > AT_ONCE and knows_first(session, layout, rows.entity, lines):
+            parts += (replace(rows, count=len(some), text=b"\n".join(some)) for some in chunks(lines, AT_ONCE))
+        else:
+            parts.append(rows)
+    return BulkPage(bulk_tables.find(session, layout), tuple(parts))
+
+
+def knows_first(session: Session, layout: Layout, entity: str, lines: Sequence[bytes]) -> bool:
+    """Tell whether the first of these rows, and so probably most of them, is known here."""
+    key = _KEY.match(lines[0])
+    if key is None:
+        return False
+    found = f"SELECT 1 FROM {layout.own('row_version')} WHERE entity = %s AND entity_key = %s AND lsn IS NOT NULL"
+    return session.one(found, (entity, key[1].decode())) is not None
 
 
 def _name(table: Table, field: str) -> str:

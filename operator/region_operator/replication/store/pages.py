@@ -1,7 +1,7 @@
 """A page of a peer's changes in transactions: by the bulk what nobody has to look at, else some 200 rows at a time."""
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 
@@ -9,7 +9,9 @@ from region_operator.errors import InvalidInput, Refused
 from region_operator.replication.feed import ApplyOutcome, BulkRows, FeedPage, FeedRow, FetchedRows
 from region_operator.replication.model import plain
 from region_operator.replication.model.lag import Cursor
-from region_operator.replication.store import configuration, parked, rows, sets
+from region_operator.replication.store import bulk_apply, configuration, parked, rows, sets
+from region_operator.replication.store.bulk_apply import BulkPage
+from region_operator.replication.store.bulk_tables import BulkTable
 from region_operator.replication.store.connections import Readers, Session
 from region_operator.replication.store.context import Outcome
 from region_operator.replication.store.writer import Writer
@@ -25,23 +27,24 @@ class Pages:
         self._writer, self._readers = writer, readers
 
     def apply(self, source: int, page: FeedPage) -> ApplyOutcome:
-        """Join a page into this region; cursor and data commit together, in pieces of some 200 rows.
+        """Join a page into this region; the cursor commits with the last of the data that it covers.
 
         Raises:
             Refused: ``ParkingFull``, as many rows of the source wait here as may, or ``CursorMoved``, the link stands
                 elsewhere than where the page was asked for; read it anew from there.
         """
         _check_source(source, page.source)
-        total = Outcome()
+        total, bulk = Outcome(), None
         if page.count:
             with self._readers.snapshot() as session:
                 parked.check_room(session, self._writer.layout, source, parking=self._writer.parking)
-        if not page.bulk:
+                bulk = bulk_apply.part(session, self._writer.layout, page.bulk) if page.bulk else None
+        if bulk is None:
             self._apply_parts(page, total)
             return as_outcome(total, received=page.count, cursor=page.next)
         # Parents that do not go by the bulk (domains) first; the cursor moves when the whole page is here.
         self._apply_parts(page, total, move=False)
-        left = self._apply_bulk(page, total)
+        left = self._apply_bulk(page, bulk, total)
         if left:
             rest = tuple(sorted(as_rows(left), key=lambda row: row.lsn))
             self._apply_parts(replace(page, rows=rest, bulk=()), total)
@@ -73,16 +76,29 @@ class Pages:
             configuration.move_cursor(session, self._writer.layout, part)
         return outcome
 
-    def _apply_bulk(self, page: FeedPage, total: Outcome) -> list[BulkRows]:
-        """Apply what came by the bulk, with the cursor if that is all; returns the rows that are left."""
-        left: list[BulkRows] = []
+    def _apply_bulk(self, page: FeedPage, bulk: BulkPage, total: Outcome) -> list[BulkRows]:
+        """Apply what came by the bulk, with the cursor if that is all; returns the rows that are left.
+
+        A page that is cut off in the middle is taken again: what has been applied of it is no news then.
+        """
+        left = list[BulkRows]()
+        for rows_ in bulk.parts:
+            move = rows_ is bulk.parts[-1] and not left
+            left += self._apply_some(page, rows_, tables=bulk.tables, move=move, total=total)
+        return left
+
+    def _apply_some(
+        self, page: FeedPage, rows_: BulkRows, *, tables: Mapping[str, BulkTable], move: bool, total: Outcome
+    ) -> list[BulkRows]:
+        """Apply rows in a transaction, if all can be with the cursor if it is to ``move``."""
+        left = list[BulkRows]()
 
         def work(session: Session) -> Outcome:
             self._check_cursor(session, page)
             outcome, left[:] = self._writer.apply_bulk(
-                session, page.bulk, source=page.source, incarnation=page.incarnation
+                session, rows_, tables=tables, source=page.source, incarnation=page.incarnation
             )
-            if not left:
+            if move and not left:
                 configuration.move_cursor(session, self._writer.layout, page)
             return outcome
 

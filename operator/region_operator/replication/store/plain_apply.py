@@ -14,7 +14,6 @@ import pymysql
 from region_operator.replication.catalog import Column
 from region_operator.replication.feed import FeedRow, RowKey
 from region_operator.replication.model import plain
-from region_operator.replication.model.origin import MOST_WRITES_AT_ONCE
 from region_operator.replication.model.plain import Plain
 from region_operator.replication.model.state import Scalar
 from region_operator.replication.store import fold, incarnations, parked, reuse, rows, sets, standing, versions
@@ -115,12 +114,12 @@ class PlainApplication:
         if not arrivals or rules.accept_from is not None or not rules.synced:
             return
         known = versions.load_texts(self._session, self._layout, table.entity.name, [a.row.key for a in arrivals])
-        changeable = changeable_fields(table)
+        changeable, actor = changeable_fields(table), self._context.tenure.actor
         updates, inserts = [], []
         for arrival in arrivals:
             text = known.get(arrival.row.key, "")
             local = plain.parse_own(text) if text else None
-            if text is None or (text and local is None) or self._claims_too_much(arrival.state, local):
+            if text is None or (text and local is None) or plain.claims_too_much(arrival.state, local, actor=actor):
                 continue
             if local is not None:
                 fields = plain.successor(local, arrival.state)
@@ -130,12 +129,6 @@ class PlainApplication:
                 inserts.append(arrival)
         self._update(table, updates)
         self._insert(table, inserts)
-
-    def _claims_too_much(self, remote: Plain, local: Plain | None) -> bool:
-        """More writes of ours than we know of, or more than anybody can have made: not for us to judge."""
-        actor = self._context.tenure.actor
-        own, highest = (local.vector.get(actor, 0), local.highest()) if local is not None else (0, 0)
-        return remote.vector.get(actor, 0) > own or remote.highest() - highest > MOST_WRITES_AT_ONCE
 
     # Rows that are known here
 

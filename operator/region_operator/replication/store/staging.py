@@ -12,10 +12,13 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Final
 
+import pymysql
+
 from region_operator.replication.model.shapes import GENESIS_LENGTH
 from region_operator.replication.store import bulk_tables
 from region_operator.replication.store.bulk_tables import BulkTable
 from region_operator.replication.store.connections import Session
+from region_operator.replication.store.faults import is_deadlock, is_gone
 from region_operator.replication.store.layout import Layout
 from region_operator.replication.store.schema import KEY_LENGTH
 from region_operator.replication.store.sets import columns
@@ -44,6 +47,10 @@ def is_plain(bulk: BulkTable) -> "re.Pattern[bytes]":
 def _line(kinds: tuple[str, ...]) -> "re.Pattern[bytes]":
     values = "".join(f", ?(?:{_PATTERNS[kind]}|null)" for kind in kinds)
     return re.compile(rf"\[{_HEAD}{values}\]".encode())
+
+
+class NotStaged(Exception):
+    """The database does not take a text itself."""
 
 
 @dataclass(frozen=True)
@@ -82,6 +89,16 @@ def sift(bulk: BulkTable, lines: Sequence[bytes]) -> Piece:
     fit = is_plain(bulk).fullmatch
     plain = [line for line in lines if fit(line)]
     return Piece.of(plain, others=[line for line in lines if not fit(line)] if len(plain) < len(lines) else ())
+
+
+def stage(session: Session, layout: Layout, bulk: BulkTable, piece: Piece) -> None:
+    """Leave the lines of a piece in the table; raises NotStaged."""
+    try:
+        fill(session, layout, bulk, piece.literals)
+    except pymysql.Error as error:
+        if is_deadlock(error) or is_gone(error):
+            raise
+        raise NotStaged from error
 
 
 def fill(session: Session, layout: Layout, bulk: BulkTable, literals: bytes) -> None:

@@ -15,6 +15,13 @@ from region_operator.replication.store.rows import BusinessRow, by_entity, chunk
 from region_operator.replication.store.shaped import ShapedTexts
 
 _COLUMNS = "entity, entity_key, lsn, complete, state, from_region, from_incarnation, from_lsn"
+REPLACE_KNOWN = (
+    "ON DUPLICATE KEY UPDATE lsn = VALUES(lsn), complete = VALUES(complete), state = VALUES(state), "
+    "alive = VALUES(alive), from_region = VALUES(from_region), from_incarnation = VALUES(from_incarnation), "
+    "from_lsn = VALUES(from_lsn), content_hash = VALUES(content_hash), changed_at = VALUES(changed_at)"
+)
+"""The end of an INSERT of versions some of which are known."""
+
 
 _NEW = source(
     [
@@ -255,9 +262,7 @@ def write_texts(session: Session, layout: Layout, texts: Collection[VersionText]
             "from_incarnation, from_lsn, content_hash, changed_at) "
             f"SELECT r.entity, r.entity_key, r.lsn, r.complete, {shaped.sql}, "
             f"r.alive, r.region, r.incarnation, r.from_lsn, r.content_hash, UTC_TIMESTAMP(6) FROM {_NEW} "
-            "ON DUPLICATE KEY UPDATE lsn = VALUES(lsn), complete = VALUES(complete), state = VALUES(state), "
-            "alive = VALUES(alive), from_region = VALUES(from_region), from_incarnation = VALUES(from_incarnation), "
-            "from_lsn = VALUES(from_lsn), content_hash = VALUES(content_hash), changed_at = VALUES(changed_at)",
+            f"{REPLACE_KNOWN}",
             (*shaped.values, document),
         )
     head += len(texts)

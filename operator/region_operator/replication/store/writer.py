@@ -13,6 +13,7 @@ from region_operator.replication.model.rules import UniqueClash
 from region_operator.replication.store import compatibility, configuration, incarnations, intake, settling, versions
 from region_operator.replication.store.apply import Application
 from region_operator.replication.store.bulk_apply import BulkApplication
+from region_operator.replication.store.bulk_tables import BulkTable
 from region_operator.replication.store.connections import Address, Lane, Session
 from region_operator.replication.store.context import Context, Outcome, Rules
 from region_operator.replication.store.incarnations import Mint, Tenure
@@ -107,11 +108,11 @@ class Writer:
         return Application(session, context, outcome).run(items, refused)
 
     def apply_bulk(
-        self, session: Session, pages: Sequence[BulkRows], *, source: int, incarnation: str
+        self, session: Session, rows: BulkRows, *, tables: Mapping[str, BulkTable], source: int, incarnation: str
     ) -> tuple[Outcome, list[BulkRows]]:
         """Apply rows that nobody has to look at; returns also those that somebody has to."""
         context, outcome = self.context(session, source=source, incarnation=incarnation), Outcome()
-        return outcome, BulkApplication(session, context, outcome).run(pages)
+        return outcome, BulkApplication(session, context, outcome, tables=tables).run([rows])
 
     def retry(self, waiting: Sequence[Waiting]) -> Outcome:
         """Try parked rows again, each in a transaction of its own, settle clashes, and what becomes visible by that."""

@@ -135,3 +135,26 @@ def test_a_finder_splits_as_each_state_would_be_split_alone() -> None:
     for key, life in [("a-1", "old"), ("a-2", "old"), ("a-3", "new"), ("a-4", "old"), ("odd key", "old")]:
         text = states(key)[life]
         assert finder.find(text, key=key) == shapes.split(text, key=key)
+
+
+@pytest.mark.parametrize("before", ["old", "new", "changed"])
+@pytest.mark.parametrize("after", ["old", "new", "changed"])
+def test_how_one_shape_goes_over_into_another_is_how_each_state_does(before: str, after: str) -> None:
+    found = shapes.succession(shape_of(before), shape_of(after), entity="user", fields=FIELDS)
+    for key in ("0f8fad5b-d9cb-469f-a165-70867728950e", "k-2"):
+        local, remote = plain.parse_own(states(key)[before]), plain.parse(states(key)[after])
+        assert local is not None
+        assert remote is not None
+        changed = plain.successor(local, remote)
+        assert (found.changed if found is not None else None) == changed
+        if found is not None:
+            assert found.is_news == (states(key)[before] != states(key)[after])
+            assert (found.before.vector.get(OTHER), found.after.vector.get(OTHER)) == (
+                local.vector.get(OTHER),
+                remote.vector.get(OTHER),
+            )
+
+
+def test_nothing_is_said_of_how_a_forged_shape_goes_over_into_another() -> None:
+    forged = replace(shape_of("new"), rest=shape_of("new").rest.replace("email", "other"))
+    assert shapes.succession(shape_of("old"), forged, entity="user", fields=FIELDS) is None
