@@ -2,6 +2,10 @@
 
 import time
 from collections.abc import Callable
+from typing import Final
+
+TIMEOUTS: Final = 3
+PROBE_EVERY_S: Final = 30.0
 
 
 class Breaker:
@@ -11,17 +15,15 @@ class Breaker:
     ``timed_out()``.
     """
 
-    def __init__(
-        self, *, timeouts: int = 3, probe_every_s: float = 30.0, clock: Callable[[], float] = time.monotonic
-    ) -> None:
-        self._limit, self._probe_every_s, self._clock = timeouts, probe_every_s, clock
+    def __init__(self, *, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
         self._timeouts = 0
         self._next_probe = float("-inf")
 
     @property
     def is_open(self) -> bool:
         """Whether calls are being refused."""
-        return self._timeouts >= self._limit
+        return self._timeouts >= TIMEOUTS
 
     def allows(self) -> bool:
         """Whether a call may go out now; while open, one in each interval (that one is the probe)."""
@@ -30,7 +32,7 @@ class Breaker:
         now = self._clock()
         if now < self._next_probe:
             return False
-        self._next_probe = now + self._probe_every_s
+        self._next_probe = now + PROBE_EVERY_S
         return True
 
     def answered(self) -> None:
@@ -40,4 +42,4 @@ class Breaker:
         was_open = self.is_open
         self._timeouts += 1
         if self.is_open and not was_open:
-            self._next_probe = self._clock() + self._probe_every_s
+            self._next_probe = self._clock() + PROBE_EVERY_S

@@ -20,6 +20,8 @@ from region_operator.controller.fleet import Entry, entry_of
 log = logging.getLogger(__name__)
 
 PLURALS = ("regions", "regionpeerings", "syncpolicies")
+_LONGEST_PAUSE_S = 30.0
+_PAUSES_IN_ALL_S = 600.0
 
 IDENTITY: Any = "region-operator"
 Change = Literal["seen", "gone"]
@@ -27,19 +29,16 @@ OnEvent = Callable[[Change, Entry, str], None]
 
 
 class JitteredBackoffs:
-    """Pauses for kopf's retries: growing to ``cap_s``, ``total_s`` in all, so a control-plane upgrade is ridden out."""
-
-    def __init__(self, *, total_s: float = 600.0, cap_s: float = 30.0) -> None:
-        self.total_s, self.cap_s = total_s, cap_s
+    """Pauses for kopf's retries: they grow, and last long enough in all that a control-plane upgrade is ridden out."""
 
     def __iter__(self) -> Iterator[float]:
         """Yield pauses in seconds: about 1, 2, 4, 8, 16, 30, 30, ... until 600 s are spent."""
         spent_s, pause_s = 0.0, 1.0
-        while spent_s < self.total_s:
+        while spent_s < _PAUSES_IN_ALL_S:
             jittered_s = pause_s * random.uniform(0.75, 1.25)  # noqa: S311 - spreads retries, guards nothing
             spent_s += jittered_s
             yield jittered_s
-            pause_s = min(self.cap_s, pause_s * 2)
+            pause_s = min(_LONGEST_PAUSE_S, pause_s * 2)
 
 
 class Watching(threading.Thread):

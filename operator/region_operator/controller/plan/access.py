@@ -35,7 +35,7 @@ def managed_access(site: Site) -> DatabaseAccess:
     return DatabaseAccess(host=service_host(naming.database(site.region), site.namespace))
 
 
-def database_environment(site: Site, access: DatabaseAccess) -> dict[str, str]:
+def database_environment(access: DatabaseAccess) -> dict[str, str]:
     environment = {
         "DATABASE_HOST": access.host,
         "DATABASE_PORT": str(access.port),

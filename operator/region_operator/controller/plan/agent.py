@@ -71,7 +71,7 @@ def deployment(site: Site, inputs: AgentInputs) -> Manifest:
 
 def _program(site: Site, inputs: AgentInputs) -> dict[str, Any]:
     environment = {
-        **database_environment(site, inputs.database),
+        **database_environment(inputs.database),
         "AGENT_REGION_ID": str(site.region_id),
         "AGENT_REGION_NAME": site.region,
         "AGENT_LISTEN_PORT": str(naming.AGENT_PORT),

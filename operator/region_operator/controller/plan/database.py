@@ -192,9 +192,7 @@ def _ping(*, period_s: int, failures: int) -> dict[str, Any]:
     }
 
 
-def growth_steps(
-    site: Site, manifest: Manifest, *, claim: VolumeClaimFacts | None, present: WorkloadFacts | None
-) -> list[Step]:
+def growth_steps(manifest: Manifest, *, claim: VolumeClaimFacts | None, present: WorkloadFacts | None) -> list[Step]:
     """What makes the volume as large as ``manifest`` (the StatefulSet) says, before it is applied (rule 22).
 
     Decided from the claim and the StatefulSet each on its own, so a pass that was cut off in the middle is taken up.

@@ -72,7 +72,7 @@ def deployment(site: Site, inputs: ManagementInputs) -> Manifest:
 def _server(site: Site, inputs: ManagementInputs) -> dict[str, Any]:
     port = management_port(tls=inputs.tls)
     environment = {
-        **database_environment(site, inputs.database),
+        **database_environment(inputs.database),
         "MANAGER_REGION_ID": str(site.region_id),
         "MANAGER_LISTEN_PORT": str(port),
         "MANAGER_HEALTH_PORT": str(naming.HEALTH_PORT),

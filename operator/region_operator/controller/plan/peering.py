@@ -54,8 +54,8 @@ def leaving(peering: PeeringFacts) -> Leaving:
     told = peering_rewound(peering)
     if told and not peering.abandon:
         return Leaving(False, "HubRewound", f"{told}; or abandon the peering by annotation")
-    waiting = [_waiting(peering, name, side) for name, side in zip(peering.regions, peering.sides, strict=True)]
-    open_sides = [(name, why) for name, why in zip(peering.regions, waiting, strict=True) if why]
+    sides = zip(peering.regions, peering.sides, strict=True)
+    open_sides = [(name, why) for name, side in sides if (why := _waiting(peering, side))]
     if not open_sides:
         return Leaving(True, "NotBlocked", "both agents have left")
     patience_s = ABANDON_S if peering.abandon else peering.drain_timeout_s
@@ -77,8 +77,8 @@ def _reason(waiting: Sequence[str]) -> Waited:
     return "Draining" if len(lost) == 2 and not any(lost) else "WaitingForPeer"
 
 
-def _waiting(peering: PeeringFacts, name: str, side: PeerFacts | Unknown | None) -> str:
-    """What ``name`` is waited for, "" when it has left or never had the link."""
+def _waiting(peering: PeeringFacts, side: PeerFacts | Unknown | None) -> str:
+    """What a side is waited for, "" when it has left or never had the link."""
     if side is None:
         return ""
     if isinstance(side, Unknown):

@@ -82,7 +82,7 @@ def _hash8(spec: Mapping[str, Any]) -> str:
 def _pod(site: Site, inputs: PrepareInputs) -> dict[str, Any]:
     region = site.region
     environment = {
-        **database_environment(site, inputs.database),
+        **database_environment(inputs.database),
         "PREPARE_REGION_ID": str(site.region_id),
         "PREPARE_REGION_NAME": region,
         "PREPARE_MANAGEMENT_ENDPOINT": inputs.management_endpoint,

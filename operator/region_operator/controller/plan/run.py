@@ -88,7 +88,7 @@ def database_stage(context: Context) -> list[Step]:
         if manifest["kind"] != "StatefulSet":
             steps.append(apply)
             continue
-        growth = database.growth_steps(context.site, apply.manifest, claim=claim, present=present)
+        growth = database.growth_steps(apply.manifest, claim=claim, present=present)
         steps += growth
         if any(isinstance(step, Wait) for step in growth):
             return steps

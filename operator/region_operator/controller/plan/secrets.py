@@ -58,9 +58,7 @@ def database_secret(site: Site, users: DatabaseUsers, *, key: bytes, generate: G
     return CreateOnly(_secret(site, naming.database(site.region), values, annotations=annotations))
 
 
-def database_secret_patch(
-    site: Site, users: DatabaseUsers, seen: SecretFacts, *, key: bytes, generate: Generate
-) -> list[Step]:
+def database_secret_patch(users: DatabaseUsers, seen: SecretFacts, *, key: bytes, generate: Generate) -> list[Step]:
     """What makes the Secret right again after an edit; nothing when it is.
 
     Raises:

@@ -102,7 +102,7 @@ def secrets_stage(context: Context) -> list[Step]:
     steps: list[Step] = (
         [secrets.database_secret(site, found.users, key=key, generate=generate)]
         if database is None
-        else secrets.database_secret_patch(site, found.users, database, key=key, generate=generate)
+        else secrets.database_secret_patch(found.users, database, key=key, generate=generate)
     )
     if context.region.spec.external_management_server is None:
         if naming.admin(site.region) not in seen:

@@ -30,6 +30,7 @@ _SESSION: Final = (
 )
 _TIMEOUT_S: Final = 30
 _RETRIES: Final = 3
+_QUEUE: Final = 256
 _LOST: Final = {CR.CR_SERVER_GONE_ERROR, CR.CR_SERVER_LOST, CR.CR_CONN_HOST_ERROR, CR.CR_CONNECTION_ERROR, 1927, 0}
 _REFUSED: Final = {ER.ACCESS_DENIED_ERROR, ER.DBACCESS_DENIED_ERROR, ER.BAD_DB_ERROR}
 _RACED: Final = {ER.LOCK_DEADLOCK, ER.LOCK_WAIT_TIMEOUT, 1020}  # 1020: the row changed since it was read
@@ -87,10 +88,10 @@ class Transaction:
 class Database:
     """The door to a region's business schema."""
 
-    def __init__(self, settings: DatabaseSettings, *, workers: int = 8, queue: int = 256) -> None:
+    def __init__(self, settings: DatabaseSettings, *, workers: int = 8) -> None:
         self._settings = settings
         self._executor = ThreadPoolExecutor(max_workers=workers, thread_name_prefix="database")
-        self._limit = workers + queue
+        self._limit = workers + _QUEUE
         self._running = 0
         self._own = threading.local()
         self._open: set[pymysql.Connection[DictCursor]] = set()

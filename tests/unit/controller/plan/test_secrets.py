@@ -45,7 +45,7 @@ def seen(values, annotations):
 
 def patched(values, annotations, users=MANAGED):
     generator = Generator()
-    steps = secrets.database_secret_patch(SITE, users, seen(values, annotations), key=KEY, generate=generator)
+    steps = secrets.database_secret_patch(users, seen(values, annotations), key=KEY, generate=generator)
     for step in steps:
         assert isinstance(step, Patch)
         values = {**values, **decoded(step.body.get("data", {}))}
