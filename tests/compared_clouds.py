@@ -24,8 +24,8 @@ class Compared:
     async def count(self, entities: Collection[str]) -> int:
         return int(self.store.known_rows(entities))
 
-    async def digest(self, entity: str, *, after: str, upto: str, limit: int) -> Digest | None:
-        found: Digest | None = self.store.digest(entity, after=after, upto=upto, limit=limit)
+    async def digest(self, entity: str, *, after: str, upto: str, limit: int, contents: bool = False) -> Digest | None:
+        found: Digest | None = self.store.digest(entity, after=after, upto=upto, limit=limit, contents=contents)
         return found
 
     async def parts(self, entity: str, *, after: str, upto: str, rows: int) -> list[Digest]:

@@ -30,13 +30,14 @@ class Comparing:
     def known_rows(self, entities: Collection[str]) -> int:
         return sum(row.entity in entities for row in self.server.read().versions)
 
-    def digest(self, entity: str, *, after: str, upto: str, limit: int) -> Digest | None:
+    def digest(self, entity: str, *, after: str, upto: str, limit: int, contents: bool = False) -> Digest | None:
         if entity not in self.exchanged():
             return None
         rows = self.hashes(entity, [(after, upto)], limit=limit)
         last = max(rows, default="")
         cut = len(rows) >= limit and (not upto or last < upto)
-        return Digest(rows=len(rows), last=last, cut=cut).plus(rows.values())
+        as_versioned = contents and self._is_as_versioned(entity, after=after, upto=last if cut else upto)
+        return Digest(rows=len(rows), last=last, cut=cut, as_versioned=as_versioned).plus(rows.values())
 
     def parts(self, entity: str, *, after: str, upto: str, rows: int) -> list[Digest]:
         found = list[Digest]()
@@ -77,6 +78,11 @@ class Comparing:
             return []
         keys = sorted(self._mending(self.server.read(), entity).drifted())
         return [key for key in keys if after < key and (not upto or key <= upto)][:AT_ONCE]
+
+    def _is_as_versioned(self, entity: str, *, after: str, upto: str) -> bool:
+        mending = self._mending(self.server.read(), entity)
+        others = {*mending.drifted(), *mending.unnamed()}
+        return mending.is_checked and not any(after < key and (not upto or key <= upto) for key in others)
 
     def mend(self, entity: str, keys: Sequence[str], rows: FetchedRows | None, *, capture: bool) -> Mended:
         if entity not in self.exchanged():

@@ -21,9 +21,13 @@ class Mending:
     content: Database
     entity: Entity
 
+    @property
+    def is_checked(self) -> bool:
+        return self.entity.key_column is not None and not self.entity.append_only
+
     def drifted(self) -> Iterator[str]:
         """Keys of rows that say something else than their versions."""
-        if self.entity.key_column is None or self.entity.append_only:
+        if not self.is_checked:
             return
         for row, version in self.content.versions.items():
             if row.entity != self.entity.name or self._is_well_known(row):

@@ -3,7 +3,7 @@
     POST /v1/scan/hold     HoldQuestion -> HoldAnswer: the region is held for a minute, and this is its load;
                                            refused with RegionBusy while another scan holds it
     POST /v1/scan/release  HoldQuestion -> HoldAnswer, empty
-    POST /v1/scan/digest   RangeQuestion -> DigestAnswer: of a range of keys
+    POST /v1/scan/digest   RangeQuestion -> DigestAnswer: of a range of keys, and whether its rows are as versioned
     POST /v1/scan/digests  DigestsQuestion -> DigestsAnswer: of ranges of it, one after the other
     POST /v1/scan/hashes   HashesQuestion -> HashesAnswer: of the rows of ranges, one by one
     POST /v1/scan/rows     RowsQuestion -> RowsAnswer: digests of rows by key
@@ -63,6 +63,7 @@ class RangeQuestion(ScanQuestion):
     after: Key = ""
     upto: Key = ""
     limit: int = Field(ge=1, le=MAX_ROWS_OF_A_DIGEST)
+    contents: bool = False
 
 
 class DigestsQuestion(ScanQuestion):
@@ -159,6 +160,7 @@ class DigestAnswer(LineAnswer):
     total: Hash = "0"
     last: Key = ""
     cut: bool = False
+    as_versioned: bool = False
 
     @classmethod
     def of(cls, found: Digest | None) -> "DigestAnswer":
@@ -171,12 +173,13 @@ class DigestAnswer(LineAnswer):
             total=f"{found.total:x}",
             last=found.last,
             cut=found.cut,
+            as_versioned=found.as_versioned,
         )
 
     def digest(self) -> Digest | None:
         if not self.exchanged:
             return None
-        return Digest(self.rows, int(self.xor, 16), int(self.total, 16), self.last, self.cut)
+        return Digest(self.rows, int(self.xor, 16), int(self.total, 16), self.last, self.cut, self.as_versioned)
 
 
 class DigestsAnswer(LineAnswer):

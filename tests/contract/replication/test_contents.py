@@ -69,6 +69,68 @@ def test_what_scans_compare_is_the_same_after_an_upgrade(region: Region) -> None
     assert region.store.digest("user", after="", upto="", limit=100) == before
 
 
+def as_versioned(region: Region, *, after: str = "", upto: str = "") -> set[str]:
+    """Entities whose rows are told to be as they were versioned, all at once."""
+    found = {
+        name: region.store.digest(name, after=after, upto=upto, limit=1000, contents=True)
+        for name in region.store.exchanged()
+    }
+    return {name for name, digest in found.items() if digest is not None and digest.as_versioned}
+
+
+def test_rows_that_nobody_touched_need_no_look_whatever_became_of_them(two: tuple[Region, Region]) -> None:
+    here, there = two
+    people(here, *(f"{number}" for number in range(6)))
+    settle(here, there)
+    here.sql("UPDATE user SET email = 'here@example.net' WHERE uuid = 'u-1'")
+    there.sql("UPDATE user SET email = 'there@example.net' WHERE uuid = 'u-1'")
+    here.sql("DELETE FROM user WHERE uuid = 'u-2'")
+    there.sql("UPDATE user SET removed = '2026-01-02 00:00:00' WHERE uuid = 'u-3'")
+    settle(here, there)
+    here.sql("UPDATE user SET email = 'captured@example.net' WHERE uuid = 'u-1'")
+    here.sql("UPDATE user SET email = 'captured@example.net' WHERE uuid = 'u-4'")
+    here.sql("DELETE FROM user WHERE uuid = 'u-5'")
+    people(here, "new")
+    for region in two:
+        assert {"domain", "account", "user"} <= as_versioned(region)
+        assert {"account", "user"} <= as_versioned(region, after="a-1", upto="u-3")
+        assert "account_detail" not in as_versioned(region)  # nobody can tell: it is walked
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        ["UPDATE user SET email = 'x' WHERE uuid = 'u-1'"],
+        ["UPDATE user SET email = 'X' WHERE uuid = 'u-2'"],
+        ["UPDATE user SET lastname = '' WHERE uuid = 'u-1'"],
+        ["DELETE FROM user WHERE uuid = 'u-1'"],
+        ["UPDATE user SET uuid = 'u-other' WHERE uuid = 'u-1'"],
+        ["UPDATE user SET email = 'x' WHERE uuid = 'u-1'", "UPDATE user SET email = 'jane@example' WHERE uuid = 'u-2'"],
+    ],
+)
+def test_rows_that_were_changed_behind_the_triggers_need_a_look(region: Region, written: list[str]) -> None:
+    people(region, "1", "2")
+    region.sql("UPDATE user SET lastname = NULL, email = 'jane@example' WHERE uuid = 'u-1'")
+    region.sql("UPDATE user SET email = 'x' WHERE uuid = 'u-2'")
+    region.fold()
+    assert "user" in as_versioned(region)
+    region.sql("SET @region_sync_apply = 1")
+    for statement in written:
+        region.sql(statement)
+    assert "user" not in as_versioned(region)
+    assert "account" in as_versioned(region)
+
+
+def test_a_row_that_no_version_names_needs_a_look_and_its_walk_is_the_only_one(region: Region) -> None:
+    people(region, "1")
+    region.fold()
+    region.sql("SET @region_sync_apply = 1")
+    people(region, "2")
+    assert not {"user", "account"} & as_versioned(region)
+    assert region.store.name("user", after=0, limit=100).mended.repaired == 1
+    assert "user" in as_versioned(region)
+
+
 def test_columns_that_prepare_finds_changed_are_no_drift_of_all_rows(region: Region) -> None:
     people(region, "one")
     region.fold()
@@ -79,6 +141,16 @@ def test_columns_that_prepare_finds_changed_are_no_drift_of_all_rows(region: Reg
     region.prepare()
     assert region.store.drifted("user", after="", upto="") == []
     assert region.store.drifted("account", after="", upto="") == ["a-one"]
+
+
+def test_hashes_of_an_earlier_form_are_no_drift_of_all_rows(region: Region) -> None:
+    people(region, "one")
+    region.fold()
+    region.sync_sql("UPDATE entity SET shape = JSON_REMOVE(shape, '$.form')")
+    region.sync_sql("UPDATE row_version SET content_hash = content_hash ^ 1")
+    region.prepare()
+    assert region.store.drifted("user", after="", upto="") == []
+    assert "user" in as_versioned(region)
 
 
 def test_a_row_that_drifted_and_was_changed_elsewhere_gives_only_what_drifted(two: tuple[Region, Region]) -> None:

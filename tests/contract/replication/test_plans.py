@@ -59,7 +59,7 @@ def test_no_statement_of_fold_feed_apply_and_scan_reads_a_whole_table(
         for key in (RowKey("domain", "sales"), RowKey("account", "acme"), RowKey("user", "jane")):
             there.store.apply_rows(here.id, here.store.read_rows([key]))
         for entity in ("user", "event"):
-            there.store.digest(entity, after="", upto="", limit=20)
+            there.store.digest(entity, after="", upto="", limit=20, contents=True)
             there.store.digests(entity, after="u-a-1", ends=["u-a-1-2", "u-a-2"])
             there.store.hashes(entity, [("u-a-1", "u-a-1-2")], limit=20)
             there.store.row_digests_of(entity, ["jane", "u-a-1-7"])

@@ -139,8 +139,8 @@ class PeerClient:
             raise Refused(reason=REGION_BUSY, message=f"region {self._region_id}: {answer.refusal.message}")
         return _unless_refused(answer)
 
-    async def digest(self, entity: str, *, after: str, upto: str, limit: int) -> Digest | None:
-        question = RangeQuestion(**self._about(entity), after=after, upto=upto, limit=limit)
+    async def digest(self, entity: str, *, after: str, upto: str, limit: int, contents: bool = False) -> Digest | None:
+        question = RangeQuestion(**self._about(entity), after=after, upto=upto, limit=limit, contents=contents)
         return (await self._asked_for("scan/digest", question, DigestAnswer)).digest()
 
     async def parts(self, entity: str, *, after: str, upto: str, rows: int) -> list[Digest]:

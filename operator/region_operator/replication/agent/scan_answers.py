@@ -46,8 +46,10 @@ class ComparedHere:
     async def count(self, entities: Collection[str]) -> int:
         return await self._region.read(lambda store: store.known_rows(entities))
 
-    async def digest(self, entity: str, *, after: str, upto: str, limit: int) -> Digest | None:
-        return await self._region.read(lambda store: store.digest(entity, after=after, upto=upto, limit=limit))
+    async def digest(self, entity: str, *, after: str, upto: str, limit: int, contents: bool = False) -> Digest | None:
+        return await self._region.read(
+            lambda store: store.digest(entity, after=after, upto=upto, limit=limit, contents=contents)
+        )
 
     async def parts(self, entity: str, *, after: str, upto: str, rows: int) -> list[Digest]:
         return await self._region.read(lambda store: store.parts(entity, after=after, upto=upto, rows=rows))
@@ -102,7 +104,10 @@ def comparison(region: LocalRegion, grant: ScanGrant, peer: ScanPeer) -> Compari
 
 
 async def _digest(here: Side, asked: RangeQuestion) -> Wire:
-    return DigestAnswer.of(await here.digest(asked.entity, after=asked.after, upto=asked.upto, limit=asked.limit))
+    found = await here.digest(
+        asked.entity, after=asked.after, upto=asked.upto, limit=asked.limit, contents=asked.contents
+    )
+    return DigestAnswer.of(found)
 
 
 async def _digests(here: Side, asked: DigestsQuestion) -> Wire:

@@ -65,7 +65,7 @@ class Comparison:
     async def _start(self) -> Place:
         exchanged = await self._here.exchanged()
         names = [name for name in exchanged if self._entities is None or name in self._entities]
-        return Place.first(tuple(names), of=await self._here.count(names), walks=self._drift is not None)
+        return Place.first(tuple(names), of=await self._here.count(names))
 
     async def _compare(self, at: Place, found: Found, *, limit: int) -> Place:
         """The next rows of the present entity, at most ``limit`` of each region."""
@@ -74,11 +74,14 @@ class Comparison:
             Narrowing(self._here, self._peer, entity),
             Settling(self._here, self._peer, found, clock=self._clock),
         )
-        met = await narrowing.meet(at.after, "", limit=limit)
+        met = await narrowing.meet(at.after, "", limit=limit, contents=self._drift is not None)
         if met is None:
             return at.following()
-        if self._drift is not None and await self._check(entity, at.after, met.end, found=found, settling=settling):
-            met = await narrowing.meet(at.after, met.end, limit=limit) or met
+        if self._drift is not None and not met.are_as_versioned:
+            if at.ids is None:
+                return at.unwalked()
+            if await self._check(entity, at.after, met.end, found=found, settling=settling):
+                met = await narrowing.meet(at.after, met.end, limit=limit) or met
         seen = Seen(entity)
         found.compared += met.rows
         await settling.settle(await narrowing.suspects(met, seen), seen)

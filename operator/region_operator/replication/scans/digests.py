@@ -26,6 +26,7 @@ class Digest:
         total: sum of the hashes, modulo 2**64.
         last: the greatest key among them; "" without rows.
         cut: there are more, which the limit left out.
+        as_versioned: business rows and versions are the same rows, as they were versioned; False where nobody can tell.
     """
 
     rows: int = 0
@@ -33,6 +34,7 @@ class Digest:
     total: int = 0
     last: str = ""
     cut: bool = False
+    as_versioned: bool = False
 
     @property
     def content(self) -> tuple[int, int, int]:

@@ -37,6 +37,10 @@ class Met:
         return self.ours.content == self.theirs.content
 
     @property
+    def are_as_versioned(self) -> bool:
+        return self.ours.as_versioned and self.theirs.as_versioned
+
+    @property
     def rows(self) -> int:
         return max(self.ours.rows, self.theirs.rows)
 
@@ -45,11 +49,11 @@ class Narrowing:
     def __init__(self, here: Side, peer: Side, entity: str) -> None:
         self._here, self._peer, self._entity = here, peer, entity
 
-    async def meet(self, after: str, upto: str, *, limit: int) -> Met | None:
+    async def meet(self, after: str, upto: str, *, limit: int, contents: bool = False) -> Met | None:
         """Digests of the same range of both: at most ``limit`` rows of each; None if one does not exchange them."""
         ours, theirs = await asyncio.gather(
-            self._here.digest(self._entity, after=after, upto=upto, limit=limit),
-            self._peer.digest(self._entity, after=after, upto=upto, limit=limit),
+            self._here.digest(self._entity, after=after, upto=upto, limit=limit, contents=contents),
+            self._peer.digest(self._entity, after=after, upto=upto, limit=limit, contents=contents),
         )
         if ours is None or theirs is None:
             return None
@@ -58,9 +62,9 @@ class Narrowing:
             return Met(after, upto, ours, theirs)
         end = min(cuts)
         if ours.last > end:
-            ours = await self._here.digest(self._entity, after=after, upto=end, limit=limit)
+            ours = await self._here.digest(self._entity, after=after, upto=end, limit=limit, contents=contents)
         if theirs.last > end:
-            theirs = await self._peer.digest(self._entity, after=after, upto=end, limit=limit)
+            theirs = await self._peer.digest(self._entity, after=after, upto=end, limit=limit, contents=contents)
         return Met(after, end, ours, theirs) if ours is not None and theirs is not None else None
 
     async def suspects(self, met: Met, seen: Seen) -> list[str]:

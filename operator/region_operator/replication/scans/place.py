@@ -14,7 +14,8 @@ _WALKED: Final[Ids] = (None, None)
 class Place:
     """The entities that are left, the present one first, and a key of it.
 
-    ``ids``: how far both regions have been looked at for rows without a version; None where nobody looks.
+    ``ids``: how far both regions have been looked at for rows of the entity without a version; None while nothing says
+    that there may be any.
     """
 
     entities: tuple[str, ...]
@@ -24,8 +25,8 @@ class Place:
     ids: Ids | None = None
 
     @classmethod
-    def first(cls, entities: tuple[str, ...], *, of: int, walks: bool) -> "Place":
-        return cls(entities, of=of, ids=_UNWALKED if walks else None)
+    def first(cls, entities: tuple[str, ...], *, of: int) -> "Place":
+        return cls(entities, of=of)
 
     @classmethod
     def of_position(cls, position: Position) -> "Place":
@@ -41,6 +42,9 @@ class Place:
     def is_unwalked(self) -> bool:
         return self.ids is not None and self.ids != _WALKED
 
+    def unwalked(self) -> "Place":
+        return replace(self, ids=_UNWALKED)
+
     def walked(self, ids: Ids) -> "Place":
         return replace(self, ids=ids)
 
@@ -48,8 +52,7 @@ class Place:
         return replace(self, after=key, rows=self.rows + rows)
 
     def following(self, *, rows: int = 0) -> "Place":
-        ids = _UNWALKED if self.ids is not None else None
-        return Place(self.entities[1:], "", self.rows + rows, self.of, ids)
+        return Place(self.entities[1:], "", self.rows + rows, self.of)
 
     @property
     def percent(self) -> int:

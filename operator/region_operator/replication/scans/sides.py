@@ -30,8 +30,11 @@ class Standing:
 class Side(contents.Region, Protocol):
     """One of the two regions; raises Unavailable or Refused while it cannot take part."""
 
-    async def digest(self, entity: str, *, after: str, upto: str, limit: int) -> Digest | None:
-        """Of at most ``limit`` rows after a key up to another, "" the end; None if the entity is not exchanged."""
+    async def digest(self, entity: str, *, after: str, upto: str, limit: int, contents: bool = False) -> Digest | None:
+        """Of at most ``limit`` rows after a key up to another, "" the end; None if the entity is not exchanged.
+
+        ``contents``: also look whether the business rows of the range are as they were versioned.
+        """
 
     async def parts(self, entity: str, *, after: str, upto: str, rows: int) -> list[Digest]:
         """The same range as ranges of so many rows, one after the other."""

@@ -1,22 +1,20 @@
 """What a full scan reads of this region's store to compare it with a peer's."""
 
 from collections.abc import Callable, Collection, Sequence
+from dataclasses import replace
 from functools import partial
 
 from region_operator.replication.feed import FetchedRows, RowKey
 from region_operator.replication.scans.contents import AT_ONCE, Mended, Walked
 from region_operator.replication.scans.digests import Digest, RowDigest
 from region_operator.replication.scans.sides import Range
-from region_operator.replication.store import contents, digests, mending
+from region_operator.replication.store import content_sums, contents, digests, mending
 from region_operator.replication.store.connections import Readers, Session
 from region_operator.replication.store.context import Outcome
 from region_operator.replication.store.intake import Item
 from region_operator.replication.store.layout import Layout
 from region_operator.replication.store.rows import chunks, marks
 from region_operator.replication.store.writer import Writer
-
-BATCH = 500
-"""Rows of a look at contents that are told at once."""
 
 
 class Comparing:
@@ -46,12 +44,17 @@ class Comparing:
         )
         return int(row[0][0])
 
-    def digest(self, entity: str, *, after: str, upto: str, limit: int) -> Digest | None:
+    def digest(self, entity: str, *, after: str, upto: str, limit: int, contents: bool = False) -> Digest | None:
         """Of at most ``limit`` rows after a key, up to another ("" is the end); None for what is not exchanged."""
         if not self._layout.exchanges(entity):
             return None
         with self._readers.snapshot() as session:
-            return digests.digest(session, self._layout, entity, after=after, upto=upto, limit=limit)
+            found = digests.digest(session, self._layout, entity, after=after, upto=upto, limit=limit)
+            if not contents:
+                return found
+            end = found.last if found.cut else upto
+            looked = content_sums.are_as_versioned(session, self._layout, entity, after=after, upto=end)
+            return replace(found, as_versioned=looked)
 
     def parts(self, entity: str, *, after: str, upto: str, rows: int) -> list[Digest]:
         """The same range as ranges of so many rows, one after the other."""
@@ -90,12 +93,12 @@ class Comparing:
         found, at = list[str](), after
         while self._layout.exchanges(entity):
             with self._readers.snapshot() as session:
-                looked = contents.look(session, self._layout, entity, after=at, upto=upto, limit=BATCH)
+                looked = contents.look(session, self._layout, entity, after=at, upto=upto, limit=AT_ONCE)
             found += [one.key for one in looked if not one.unknown]
             unknown = [RowKey(entity, one.key) for one in looked if one.unknown]
             if unknown:
                 self._writer.write(partial(self._take_as_they_are, rows=unknown))
-            if len(looked) < BATCH or len(found) >= AT_ONCE:
+            if len(looked) < AT_ONCE or len(found) >= AT_ONCE:
                 break
             at = looked[-1].key
         return found[:AT_ONCE]

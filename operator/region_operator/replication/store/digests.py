@@ -21,26 +21,40 @@ _HASH = "IFNULL(v.names_hash, 0)"
 
 
 def digest(session: Session, layout: Layout, entity: str, *, after: str, upto: str, limit: int) -> Digest:
-    """Of at most ``limit`` rows after one key, up to another one; ``upto`` "" is the end."""
-    where, values = _range(after, upto)
+    """Of at most ``limit`` rows after one key, up to another one; ``upto`` "" is the end.
+
+    Where the range ends is asked first: a sum of a limited list would be one of a copy of it.
+    """
+    last = _last(session, layout, entity, after=after, upto=upto, limit=limit) if limit != ALL else ""
+    end = last or upto
+    where, values = _range(after, end)
     row = session.one(
-        "SELECT COUNT(*), IFNULL(MAX(entity_key), ''), IFNULL(BIT_XOR(h), 0), CAST(IFNULL(SUM(h), 0) AS CHAR), "
-        f"IFNULL(SUM(complete), 0) FROM (SELECT v.entity_key, v.complete, {_HASH} AS h "
-        f"FROM {layout.own('row_version')} v WHERE v.entity = %s AND {where} AND v.lsn IS NOT NULL "
-        "ORDER BY v.entity_key LIMIT %s) found",
-        (entity, *values, limit),
+        f"SELECT COUNT(*), IFNULL(MAX(v.entity_key), ''), IFNULL(BIT_XOR({_HASH}), 0), "
+        f"CAST(IFNULL(SUM({_HASH}), 0) AS CHAR), IFNULL(SUM(v.complete), 0) "
+        f"FROM {layout.own('row_version')} v WHERE v.entity = %s AND {where} AND v.lsn IS NOT NULL",
+        (entity, *values),
     )
     assert row is not None
-    count, last = int(row[0]), str(row[1])
-    found = Digest(count, int(row[2]), int(row[3]) % MODULUS, last, cut=count >= limit and (not upto or last < upto))
+    found = Digest(int(row[0]), int(row[2]), int(row[3]) % MODULUS, str(row[1]), cut=last not in ("", upto))
     if not int(row[4]):
         return found
     states = session.select(
-        f"SELECT state FROM {layout.own('row_version')} v WHERE v.entity = %s AND v.entity_key > %s "
-        "AND v.entity_key <= %s AND v.lsn IS NOT NULL AND v.complete",
-        (entity, after, last),
+        f"SELECT state FROM {layout.own('row_version')} v WHERE v.entity = %s AND {where} "
+        "AND v.lsn IS NOT NULL AND v.complete",
+        (entity, *values),
     )
     return found.plus(hash_of(codec.decode(text)) for (text,) in states)
+
+
+def _last(session: Session, layout: Layout, entity: str, *, after: str, upto: str, limit: int) -> str:
+    """The key of the last of so many rows of a range; "" if there are fewer."""
+    where, values = _range(after, upto)
+    row = session.one(
+        f"SELECT v.entity_key FROM {layout.own('row_version')} v WHERE v.entity = %s AND {where} "
+        "AND v.lsn IS NOT NULL ORDER BY v.entity_key LIMIT 1 OFFSET %s",
+        (entity, *values, limit - 1),
+    )
+    return str(row[0]) if row is not None else ""
 
 
 def parts(session: Session, layout: Layout, entity: str, *, after: str, upto: str, rows: int) -> Iterator[Digest]:

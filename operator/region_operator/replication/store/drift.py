@@ -52,8 +52,9 @@ def write_down(session: Session, layout: Layout, *, before: Mapping[str, Mapping
     for table in layout.tables.values():
         own = {name: triggers[name] for name in capture.names(layout, table) if name in triggers}
         hashed = {name: columns[table.entity.table].get(name) for name in table.entity.columns}
-        shape = {"columns": columns[table.entity.table], "triggers": own, "hashed": hashed}
-        if before.get(table.entity.name, shape).get("hashed") != hashed:
+        shape = {"columns": columns[table.entity.table], "triggers": own, "hashed": hashed, "form": contents.FORM}
+        was = before.get(table.entity.name, shape)
+        if (was.get("hashed"), was.get("form")) != (hashed, contents.FORM):
             contents.forget(session, layout, table.entity.name)
         session.execute(
             f"UPDATE {layout.own('entity')} SET shape = %s WHERE name = %s",
