@@ -26,7 +26,10 @@ Gauges: TypeAlias = Mapping[str, int]
 
 @dataclass(frozen=True, slots=True)
 class Counters:
-    """What a database server tells of its load; ``row_lock_waits`` and ``writes`` count since its start."""
+    """What a database server tells of its load; ``row_lock_waits`` and ``writes`` count since its start.
+
+    ``writes`` are statements of others than the agent.
+    """
 
     threads_running: int
     row_lock_waits: int

@@ -11,7 +11,7 @@ from typing import Final
 from region_operator.replication.load import WRITES, Gauges
 
 QUIET_WRITES: Final = 50
-"""Statements a second that write: more than an agent makes by itself where nothing happens."""
+"""Statements of others a second that write: a cloud at rest makes fewer."""
 
 RESTS: Final = 19
 """Times as long as the chunk took: a scan takes a twentieth of the time of a busy region."""
@@ -26,5 +26,5 @@ def is_busy(loads: Mapping[int, Gauges]) -> bool:
 
 
 def rest_s(took_s: float, *, repaired: bool) -> float:
-    """After a chunk of busy regions; what it repaired itself looks like others' writes, so it says little of them."""
+    """After a chunk of busy regions; one that repairs is in a hurry: rows that are wrong cost others more."""
     return min(REST_MOST_S, took_s if repaired else RESTS * took_s)

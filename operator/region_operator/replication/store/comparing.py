@@ -116,7 +116,10 @@ class Comparing:
             if capture:
                 names = mending.capture(session, self._layout, drift)
                 return self._writer.fold_within(session, names)
-            names = mending.revert(session, self._layout, drift)
+            left = drift.whole.keys() - mending.put_back(session, self._layout, drift)
+            names = mending.revert(session, self._layout, drift, left)
+            if not names:
+                return Outcome()
             return self._writer.application(session).run([Item(row) for row in names], {}, again=True)
 
         self._followed(self._writer.write(work))

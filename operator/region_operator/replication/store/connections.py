@@ -44,6 +44,7 @@ _AS_TEXT: Final = (
     FIELD_TYPE.DECIMAL,
     FIELD_TYPE.NEWDECIMAL,
 )
+_WRITES: Final = ("INSERT", "UPDATE", "DELETE", "REPLACE")
 ATTEMPTS: Final = 6
 
 
@@ -62,24 +63,32 @@ class Address:
 
 
 class Session:
-    """One connection; statements bind their values, identifiers are quoted by who writes them."""
+    """One connection; statements bind their values, identifiers are quoted by who writes them.
+
+    Attributes:
+        writes: statements that wrote, as the server counts them.
+    """
 
     def __init__(self, connection: "pymysql.connections.Connection[Statement]") -> None:
         self._connection = connection
+        self.writes = 0
 
     def execute(self, sql: str, values: Sequence[Any] | None = None) -> int:
         """Run a statement and return how many rows it changed."""
+        self.writes += sql.startswith(_WRITES)
         with self._connection.cursor() as statement:
             return statement.execute(sql, values)
 
     def insert(self, sql: str, rows: Sequence[Sequence[Any]]) -> None:
         """Run ``INSERT ... VALUES (...)`` for many rows at once."""
         if rows:
+            self.writes += 1
             with self._connection.cursor() as statement:
                 statement.executemany(sql, rows)
 
     def insert_one(self, sql: str, values: Sequence[Any]) -> int:
         """Insert a row and return the number that the server gave it."""
+        self.writes += 1
         with self._connection.cursor() as statement:
             statement.execute(sql, values)
             return int(statement.lastrowid)
@@ -254,6 +263,13 @@ class Lane:
         self._address, self._on_connect = address, on_connect
         self._session: Session | None = None
         self._lock = threading.RLock()
+        self._writes = 0
+
+    @property
+    def writes(self) -> int:
+        """Statements that wrote, of all sessions there have been."""
+        session = self._session
+        return self._writes + (session.writes if session is not None else 0)
 
     def run(self, work: Callable[[Session], Result], *, attempts: int = ATTEMPTS) -> Result:
         """Run ``work`` in a transaction; again after a deadlock, a lock that was not got in time, a lost connection."""
@@ -284,12 +300,14 @@ class Lane:
             with translated(self._address), self._session.transaction():
                 return work(self._session)
         except Unavailable:
-            self._session.close()
-            self._session = None
+            self._forget()
             raise
+
+    def _forget(self) -> None:
+        if self._session is not None:
+            self._writes, session, self._session = self.writes, self._session, None
+            session.close()
 
     def close(self) -> None:
         with self._lock:
-            if self._session is not None:
-                self._session.close()
-                self._session = None
+            self._forget()

@@ -7,12 +7,18 @@ value for ever. To put a row back, these values are kept with its version and sh
 from collections.abc import Collection
 from dataclasses import dataclass, field
 
+import pymysql
+
+from region_operator.replication.catalog import Column
 from region_operator.replication.feed import FetchedRows, RowKey
 from region_operator.replication.model import codec
-from region_operator.replication.model.state import RowState, Value
-from region_operator.replication.store import contents, rows, versions
+from region_operator.replication.model.state import RowState, Scalar, Value
+from region_operator.replication.store import contents, fold, parked, rows, sets, versions
 from region_operator.replication.store.connections import Session
+from region_operator.replication.store.documents import TEXT, documents, source
+from region_operator.replication.store.faults import is_deadlock, is_gone
 from region_operator.replication.store.layout import Layout
+from region_operator.replication.store.plain_columns import changeable_fields
 
 
 @dataclass
@@ -72,17 +78,54 @@ def capture(session: Session, layout: Layout, drift: Drift) -> list[RowKey]:
     return [RowKey(drift.entity, key) for key in [*drift.changed, *sorted(gone)]]
 
 
-def revert(session: Session, layout: Layout, drift: Drift) -> list[RowKey]:
-    """Let the versions hold what the rows were; returns the rows to show again."""
-    _keep_values(session, layout, drift, drift.whole)
-    return [RowKey(drift.entity, key) for key in drift.whole]
+def put_back(session: Session, layout: Layout, drift: Drift) -> set[str]:
+    """Write fields that concern no other row back, into all rows together; returns those that are as they were again.
+
+    Nothing else is to be done about these: their versions have said so all the time.
+    """
+    table, names = (
+        layout.tables[drift.entity],
+        {RowKey(drift.entity, key) for key in drift.changed.keys() & drift.whole},
+    )
+    open_ = parked.reasons(session, layout, names).keys() | fold.captured_keys(session, layout, names)
+    free = changeable_fields(table)
+    wanted = {row.key for row in names - open_ if free.issuperset(drift.changed[row.key])}
+    held = sets.lock_keys(session, table, wanted)
+    written: dict[tuple[Column, ...], dict[int, list[Scalar]]] = {}
+    for key, local_id in held.items():
+        fields = [field for field in table.entity.fields if field.name in drift.changed[key]]
+        columns = tuple(column for field in fields for column in field.columns)
+        values = [value for field in fields for value in field.arrives(_value(drift.whole[key], field.name)).values()]
+        written.setdefault(columns, {})[local_id] = values
+    try:
+        with session.savepoint():
+            for columns, rows_ in written.items():
+                sets.update(session, table, columns, rows_)
+    except pymysql.Error as error:
+        if is_deadlock(error) or is_gone(error):
+            raise
+        return set()  # one by one it shows which of them cannot be written, and why
+    return held.keys() - contents.drifted(session, layout, drift.entity, held)
+
+
+def revert(session: Session, layout: Layout, drift: Drift, keys: Collection[str]) -> list[RowKey]:
+    """Let the versions of these rows hold what they were; returns the rows to show again."""
+    _keep_values(session, layout, drift, keys)
+    return [RowKey(drift.entity, key) for key in sorted(keys)]
 
 
 def _keep_values(session: Session, layout: Layout, drift: Drift, keys: Collection[str]) -> None:
-    session.execute_each(
-        f"UPDATE {layout.own('row_version')} SET complete = 1, state = %s WHERE entity = %s AND entity_key = %s",
-        [(codec.encode(drift.whole[key]), drift.entity, key) for key in sorted(keys)],
-    )
+    placed = source([("entity", TEXT), ("entity_key", TEXT), ("state", TEXT)])
+    for document in documents((drift.entity, key, codec.encode(drift.whole[key])) for key in sorted(keys)):
+        session.execute(
+            f"UPDATE {placed} STRAIGHT_JOIN {layout.own('row_version')} v ON v.entity = r.entity "
+            "AND v.entity_key = r.entity_key SET v.complete = 1, v.state = r.state",
+            (document,),
+        )
+
+
+def _value(state: RowState, name: str) -> Value:
+    return state.registers[name][0].value
 
 
 def _same(ours: RowState, theirs: RowState) -> dict[str, Value]:

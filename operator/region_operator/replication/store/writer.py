@@ -47,6 +47,11 @@ class Writer:
     def close(self) -> None:
         self._lane.close()
 
+    @property
+    def writes(self) -> int:
+        """Statements of ours that wrote, since we began."""
+        return self._lane.writes
+
     def write(self, work: Callable[[Session], Result]) -> Result:
         """Run ``work`` in a transaction that holds the lane; raises Conflict if another agent has the database."""
 

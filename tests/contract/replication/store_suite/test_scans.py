@@ -72,3 +72,11 @@ def test_the_server_tells_of_its_load(cloud: Cloud) -> None:
     load = cloud.store.load()
     assert load.threads_running >= 1
     assert min(load.row_lock_waits, load.history_list_length) >= 0
+
+
+def test_what_the_agent_writes_itself_is_no_load(cloud: Cloud) -> None:
+    before = cloud.store.load().writes
+    for number in range(20):
+        cloud.store.hold_lease(f"scan-{number}")
+        cloud.store.release_lease(f"scan-{number}")
+    assert cloud.store.load().writes == before
