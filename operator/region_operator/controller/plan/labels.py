@@ -69,9 +69,9 @@ def pod_labels(site: Site, component: Component) -> dict[str, str]:
     }
 
 
-def labels(site: Site, component: Component, *, copied: Mapping[str, str] | None = None) -> dict[str, str]:
-    """Labels of a child; ``copied`` are the Region's own, of which tracking labels of other tools are left out."""
-    return {**copyable(copied or {}), **pod_labels(site, component), naming.LABEL_HUB: site.hub}
+def labels(site: Site, component: Component) -> dict[str, str]:
+    """Our own labels of a child."""
+    return {**pod_labels(site, component), naming.LABEL_HUB: site.hub}
 
 
 def metadata(site: Site, name: str, component: Component, **more: Any) -> dict[str, Any]:
@@ -80,7 +80,7 @@ def metadata(site: Site, name: str, component: Component, **more: Any) -> dict[s
 
 
 def copyable(given: Mapping[str, str]) -> dict[str, str]:
-    """The labels of a Region that may be put on its children."""
+    """The labels of a Region that may be put on its children; tracking labels of other tools are left out."""
     fit = {key: value for key, value in sorted(given.items()) if not _denied(key)}
     return dict(list(fit.items())[:_COPIED_AT_MOST])
 

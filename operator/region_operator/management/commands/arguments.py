@@ -49,9 +49,8 @@ class Arguments:
         """The value, or None if it was not given, or if the command has no such parameter."""
         return self._values.get(name)
 
-    def flag(self, name: str, *, default: bool = False) -> bool:
-        value: bool | None = self._values[name]
-        return default if value is None else value
+    def flag(self, name: str) -> bool:
+        return bool(self._values[name])
 
     def optional_flag(self, name: str) -> bool | None:
         value: bool | None = self._values[name]

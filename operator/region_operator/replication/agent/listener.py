@@ -88,7 +88,7 @@ class MutualTLSListener:
             response.force_close()
 
 
-def refusal(status: int, *, reason: str, message: str, pointer: str = "", etag: str = "") -> web.Response:
+def refusal(status: int, *, reason: str, message: str) -> web.Response:
     """Answer with the one error body that every client of the agent reads."""
-    body = Refusal(reason=reason, message=message, pointer=pointer, etag=etag)
+    body = Refusal(reason=reason, message=message)
     return web.Response(status=status, text=body.model_dump_json(by_alias=True), content_type="application/json")

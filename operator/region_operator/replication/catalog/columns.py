@@ -10,8 +10,8 @@ def text(name: str, length: int, *, nullable: bool = True, secret: bool = False)
     return Field(name, (Column(name, nullable=nullable, max_length=length),), secret=secret)
 
 
-def number(name: str, *, nullable: bool = False) -> Field:
-    return Field(name, (Column(name, "int", nullable=nullable),))
+def number(name: str) -> Field:
+    return Field(name, (Column(name, "int", nullable=False),))
 
 
 def state(length: int, *, severity: tuple[str, ...], rule: Rule | None = None) -> Field:
