@@ -19,11 +19,11 @@ MEASURES: dict[str, Measure] = {
     "one_change": one_change.measure,
     "throughput": writers.measure_throughput,
     "catch_up": catch_up.measure,
-    "both_sides": catch_up.measure_both_sides,
     "scans": scans.measure,
     "drift": scans.measure_drift,
     "scan_load": scan_load.measure,
     "own_writes": writers.measure_own_writes,
+    "both_sides": catch_up.measure_both_sides,  # last: a scan looks for drift in no row that is in conflict
 }
 
 
