@@ -9,12 +9,12 @@ from pathlib import Path
 from clouds import FLEET, TABLES, Kubectl, Region, region
 from demo.narrator import Narrator, Patience
 from devcluster import images, network, toolchain
-from devcluster.cluster import Cluster
+from devcluster.cluster import Cluster, status
 
 REPOSITORY = Path(__file__).parents[1]
 EXAMPLE = REPOSITORY / "examples/01-two-regions"
 CLUSTER = "demo"
-PEERING = "eu-west-us-east"
+PEERING, POLICY = "eu-west-us-east", "default"
 WEST, EAST = "eu-west", "us-east"
 
 
@@ -49,6 +49,8 @@ def main() -> int:
 
 def _cluster(tell: Narrator) -> tuple[Cluster, images.Images]:
     tell.chapter("A Kubernetes cluster, and the image from this repository's Dockerfile")
+    if any(living.name == CLUSTER for living in status()):
+        raise toolchain.Unavailable("an earlier one still runs, and a story is told from its beginning")
     cluster = Cluster.up(CLUSTER)
     built = images.build()
     cluster.load(*built)
@@ -139,7 +141,8 @@ def _partition(tell: Narrator, cluster: Cluster, west: Region, east: Region) -> 
         return found if found.get("status") == "True" else None
 
     condition, took_s = tell.until("Partitioned=True", partitioned, timeout_s=60)
-    tell.fact(f"Partitioned=True, reason {condition['reason']}, {took_s:.1f} s later (detectAfterSeconds: 10)")
+    wanted_s = kubectl.get("syncpolicy", POLICY)["spec"]["partition"]["detectAfterSeconds"]
+    tell.fact(f"Partitioned=True, reason {condition['reason']}, {took_s:.1f} s later (detectAfterSeconds: {wanted_s})")
     tell.show("$ kubectl get rgp -o wide\n" + kubectl("-n", FLEET, "get", "rgp", "-o", "wide"))
 
 
@@ -174,11 +177,13 @@ def _healing(tell: Narrator, cluster: Cluster, west: Region, east: Region) -> No
     tell.show("\n".join(west.sql(query, schema="region_sync")))
 
     def clean() -> bool:
-        found = kubectl.conditions("rgp", PEERING)
-        return (found["Partitioned"]["status"], found["InSync"]["status"]) == ("False", "True")
+        found = kubectl.get("rgp", PEERING)["status"]
+        told = {item["type"]: item["status"] for item in found["conditions"]}
+        waiting = {(way.get("lag"), way.get("pendingChanges")) for way in found["directions"]}
+        return (told["Partitioned"], told["InSync"]) == ("False", "True") and waiting == {("<1s", "0")}
 
-    _, took_s = tell.until("Partitioned=False and InSync=True", clean, timeout_s=60)
-    tell.fact("Partitioned=False, InSync=True")
+    tell.until("Partitioned=False, InSync=True and no lag", clean, timeout_s=60)
+    tell.fact("Partitioned=False, InSync=True; lag below a second and nothing pending, in both directions")
     tell.show("$ kubectl get rg,rgp\n" + kubectl("-n", FLEET, "get", "rg,rgp"))
 
 
