@@ -18,14 +18,7 @@ from region_operator.replication.feed import BulkRows, RowKey
 from region_operator.replication.model import plain, shapes
 from region_operator.replication.model.plain import Plain
 from region_operator.replication.model.shapes import Shape
-from region_operator.replication.store import (
-    bulk_tables,
-    bulk_versions,
-    incarnations,
-    parked,
-    sets,
-    staging,
-)
+from region_operator.replication.store import bulk_tables, bulk_versions, incarnations, parked, sets, staging
 from region_operator.replication.store.bulk_tables import BulkTable
 from region_operator.replication.store.bulk_update import AT_ONCE, BulkUpdate
 from region_operator.replication.store.connections import Session
@@ -38,7 +31,6 @@ from region_operator.replication.store.staging import NotStaged, Piece
 
 LINES = 2000
 """Rows that one statement writes."""
-
 
 _KEY: Final = re.compile(rb'\["([A-Za-z0-9._:-]{1,%d})"' % KEY_LENGTH)
 

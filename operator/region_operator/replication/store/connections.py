@@ -1,4 +1,4 @@
-"""Connections to a region's database: one lane for everything that writes, a few readers, all with one way of speaking.
+"""Connections to a region's database, all with one way of speaking, and a few that are kept for readers.
 
 Values come as they travel: datetimes and decimals as text, in UTC. Errors of the driver end here.
 """
@@ -6,7 +6,6 @@ Values come as they travel: datetimes and decimals as text, in UTC. Errors of th
 import contextlib
 import ssl
 import threading
-import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,7 +18,7 @@ from pymysql.cursors import Cursor as Statement
 
 from region_operator import naming
 from region_operator.errors import Unavailable
-from region_operator.replication.store.faults import is_deadlock, is_denied, is_gone, is_lock_error
+from region_operator.replication.store.faults import is_deadlock, is_denied, is_gone
 
 Row = tuple[Any, ...]
 Result = TypeVar("Result")
@@ -45,7 +44,6 @@ _AS_TEXT: Final = (
     FIELD_TYPE.NEWDECIMAL,
 )
 _WRITES: Final = ("INSERT", "UPDATE", "DELETE", "REPLACE")
-ATTEMPTS: Final = 6
 
 
 @dataclass(frozen=True)
@@ -201,33 +199,21 @@ class Readers:
     def snapshot(self) -> Iterator[Session]:
         """A session inside one consistent snapshot of everything committed."""
         with translated(self._address):
-            session = self._begun()
+            session, _ = self._on_live_one(_begin_snapshot)
             try:
                 yield session
                 session.execute("COMMIT")
             except BaseException:
                 session.close()
                 raise
-        with self._lock:
-            self._idle.append(session)
+        self._keep(session)
 
     def select(self, sql: str, values: Sequence[Any] | None = None) -> list[Row]:
         """Run one statement, which is its own snapshot: a quarter of the round trips of ``snapshot``."""
         with translated(self._address):
-            while True:
-                with self._lock:
-                    idle = self._idle.pop() if self._idle else None
-                session = idle or connect(self._address)
-                try:
-                    found = session.select(sql, values)
-                except BaseException as error:
-                    session.close()
-                    if idle is None or not is_gone(error):
-                        raise
-                else:
-                    with self._lock:
-                        self._idle.append(session)
-                    return found
+            session, found = self._on_live_one(lambda session: session.select(sql, values))
+        self._keep(session)
+        return found
 
     def close(self) -> None:
         with self._lock:
@@ -235,79 +221,24 @@ class Readers:
         for session in idle:
             session.close()
 
-    def _begun(self) -> Session:
-        """An idle session if one is still alive, else a new one."""
+    def _keep(self, session: Session) -> None:
+        with self._lock:
+            self._idle.append(session)
+
+    def _on_live_one(self, work: Callable[[Session], Result]) -> tuple[Session, Result]:
+        """Do ``work`` on an idle session if one is still alive, else on a new one."""
         while True:
             with self._lock:
                 idle = self._idle.pop() if self._idle else None
             session = idle or connect(self._address)
             try:
-                session.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
-                session.execute("START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY")
+                return session, work(session)
             except BaseException as error:
                 session.close()
                 if idle is None or not is_gone(error):
                     raise
-            else:
-                return session
 
 
-class Lane:
-    """The one session that writes, and the lock around it; reconnects, and says so to who opened it.
-
-    ``on_connect`` runs on each new session before anything else does: it takes the database's lock and finds out
-    whether the server has been restarted.
-    """
-
-    def __init__(self, address: Address, *, on_connect: Callable[[Session], None]) -> None:
-        self._address, self._on_connect = address, on_connect
-        self._session: Session | None = None
-        self._lock = threading.RLock()
-        self._writes = 0
-
-    @property
-    def writes(self) -> int:
-        """Statements that wrote, of all sessions there have been."""
-        session = self._session
-        return self._writes + (session.writes if session is not None else 0)
-
-    def run(self, work: Callable[[Session], Result], *, attempts: int = ATTEMPTS) -> Result:
-        """Run ``work`` in a transaction; again after a deadlock, a lock that was not got in time, a lost connection."""
-        with self._lock:
-            for attempt in range(1, attempts + 1):
-                try:
-                    return self._once(work)
-                except Unavailable:
-                    if attempt >= 2:
-                        raise
-                except pymysql.Error as error:
-                    if not is_lock_error(error) or attempt == attempts:
-                        raise
-                    time.sleep(0.02 * attempt)
-        raise AssertionError("unreachable")
-
-    def _once(self, work: Callable[[Session], Result]) -> Result:
-        if self._session is None:
-            session = connect(self._address)
-            try:
-                with translated(self._address):
-                    self._on_connect(session)
-            except BaseException:
-                session.close()
-                raise
-            self._session = session
-        try:
-            with translated(self._address), self._session.transaction():
-                return work(self._session)
-        except Unavailable:
-            self._forget()
-            raise
-
-    def _forget(self) -> None:
-        if self._session is not None:
-            self._writes, session, self._session = self.writes, self._session, None
-            session.close()
-
-    def close(self) -> None:
-        with self._lock:
-            self._forget()
+def _begin_snapshot(session: Session) -> None:
+    session.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
+    session.execute("START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY")

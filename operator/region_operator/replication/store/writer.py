@@ -14,10 +14,11 @@ from region_operator.replication.store import compatibility, configuration, inca
 from region_operator.replication.store.apply import Application
 from region_operator.replication.store.bulk_apply import BulkApplication
 from region_operator.replication.store.bulk_tables import BulkTable
-from region_operator.replication.store.connections import Address, Lane, Session
+from region_operator.replication.store.connections import Address, Session
 from region_operator.replication.store.context import Context, Outcome, Rules
 from region_operator.replication.store.incarnations import Mint, Tenure
 from region_operator.replication.store.intake import Item
+from region_operator.replication.store.lane import Lane
 from region_operator.replication.store.layout import layout, load_well_known
 from region_operator.replication.store.parked import Parking, Waiting
 from region_operator.replication.store.plain_apply import PlainApplication
