@@ -211,7 +211,7 @@ def test_a_token_is_one_plain_word(token):
 
 @pytest.mark.parametrize(
     "content",
-    [b"\xff\xfe\x00", "{", "- a\n- b", "", "just text", "a: !!python/object/apply:os.system ['true']", "[" * 5000],
+    [b"\xff\xfe\x00", "{", "- a\n- b", "", "just text", "a: !!python/object/apply:os.system ['true']", "[" * 1000],
 )
 def test_what_is_not_a_kubeconfig_is_refused(content):
     assert refused(content).field == "kubeconfig"

@@ -114,15 +114,22 @@ def passes(draw: st.DrawFn) -> tuple[Region, RegionFacts, steps.RegionPlan, Outc
     return region, facts, plan, draw(outcomes(plan))
 
 
-ANY = settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-
-
-@ANY
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(passes())
-def test_every_condition_is_there_with_a_reason_that_users_were_told_of(found):
+def test_its_status_is_whole_and_rightly_read_and_stays_the_same_and_forgets_nothing(found):
+    """One look at each: to think of a state costs more than to look at it."""
     region, facts, plan, outcome = found
     status = region_status(region, facts, plan, outcome, now=NOW)
+    says_only_what_users_were_told_of(region, status)
+    is_read_rightly_by_gitops_tools(region, facts, plan, status.wire())
+    erases_no_place_or_claim_by_not_knowing(region, facts, status)
 
+    again = region_status(region.model_copy(update={"status": status}), facts, plan, outcome, now=NOW)
+    third = region_status(region.model_copy(update={"status": again}), facts, plan, outcome, now=NOW)
+    assert again == third, "a second look at the same says the same"
+
+
+def says_only_what_users_were_told_of(region, status):
     assert [item.type for item in status.conditions] == list(REGION)
     for item in status.conditions:
         assert is_declared("Region", Finding(item.type, item.status, item.reason, item.message)), item
@@ -130,11 +137,7 @@ def test_every_condition_is_there_with_a_reason_that_users_were_told_of(found):
     assert status.observed_generation == region.metadata.generation
 
 
-@ANY
-@given(passes())
-def test_gitops_tools_read_it_rightly(found):
-    region, facts, plan, outcome = found
-    status = region_status(region, facts, plan, outcome, now=NOW).wire()
+def is_read_rightly_by_gitops_tools(region, facts, plan, status):
     metadata = {"generation": region.metadata.generation} | ({"deletionTimestamp": "now"} if facts.deleting else {})
     held = {item["type"]: item["status"] == "True" for item in status["conditions"]}
 
@@ -155,21 +158,7 @@ def test_gitops_tools_read_it_rightly(found):
     assert not (held["Ready"] and held["Reconciling"]) or prepares
 
 
-@ANY
-@given(passes())
-def test_a_second_look_at_the_same_says_the_same(found):
-    region, facts, plan, outcome = found
-    first = region_status(region, facts, plan, outcome, now=NOW)
-    again = region_status(region.model_copy(update={"status": first}), facts, plan, outcome, now=NOW)
-    third = region_status(region.model_copy(update={"status": again}), facts, plan, outcome, now=NOW)
-    assert again == third
-
-
-@ANY
-@given(passes())
-def test_what_was_known_of_place_and_claim_is_never_erased_by_not_knowing(found):
-    region, facts, plan, outcome = found
-    status = region_status(region, facts, plan, outcome, now=NOW)
+def erases_no_place_or_claim_by_not_knowing(region, facts, status):
     if region.status.placement is not None:
         assert status.placement == region.status.placement
     if isinstance(facts.children, Unknown):
