@@ -26,15 +26,15 @@ from simulation.plans import RULES
 CHANGES = int(os.environ.get("ABSENCE_CHANGES", "20000"))
 """On each of the two sides."""
 
-DELETIONS = min(CHANGES // 100, 2000)
-"""On each side; the stores in memory look through all rows for a name."""
+DELETIONS = min(CHANGES // 100, 5000)
+"""On each side."""
 
 USERS = 3 * DELETIONS
 EVENTS = DELETIONS // 4
 AUTHORS = 5
 """Users whom events name, and who stay."""
 
-AT_ONCE, PAGE = 5000, 2000
+AT_ONCE = max(CHANGES // 50, 5000)
 REGIONS, AWAY = (1, 2, 3), 3
 MONTHS_S = 90 * 86400.0
 REST_LIMIT_S = 3600.0
