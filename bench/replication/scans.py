@@ -30,6 +30,8 @@ VERIFY: Final[tuple[Literal["Versions", "Content"], ...]] = ("Versions", "Conten
 DRIFTED = 1000
 GOAL_VERIFY, GOAL_REPAIR = 1.0, 0.1
 LOOK_S = 0.02
+REST_S = 6.0
+"""Until a scan does not take what did the harm, and pt-table-sync, for the load of others any more."""
 DIFFERED = (0, 2)
 """What Percona's programs return when nothing differed, and when something did."""
 
@@ -80,6 +82,7 @@ async def _repair(
     await _copy_plain(bed)
     await asyncio.to_thread(harm, bed, count)
     sync_s = await _seconds(lambda: asyncio.to_thread(_sync, bed))
+    await asyncio.sleep(REST_S)
     repaired, repaired_s = await _timed(lambda: scan(bed, verify=verify, drift="Revert"))
     _expect(repaired, "Repaired", count=count)
     await bed.check()

@@ -82,7 +82,7 @@ class Comparing:
     def _is_as_versioned(self, entity: str, *, after: str, upto: str) -> bool:
         mending = self._mending(self.server.read(), entity)
         others = {*mending.drifted(), *mending.unnamed()}
-        return mending.is_checked and not any(after < key and (not upto or key <= upto) for key in others)
+        return mending.entity.is_hashed and not any(after < key and (not upto or key <= upto) for key in others)
 
     def mend(self, entity: str, keys: Sequence[str], rows: FetchedRows | None, *, capture: bool) -> Mended:
         if entity not in self.exchanged():

@@ -21,13 +21,9 @@ class Mending:
     content: Database
     entity: Entity
 
-    @property
-    def is_checked(self) -> bool:
-        return self.entity.key_column is not None and not self.entity.append_only
-
     def drifted(self) -> Iterator[str]:
         """Keys of rows that say something else than their versions."""
-        if not self.is_checked:
+        if not self.entity.is_hashed:
             return
         for row, version in self.content.versions.items():
             if row.entity != self.entity.name or self._is_well_known(row):

@@ -205,9 +205,17 @@ class Entity:
         return not self.append_only or all(values.get(name) is None for name in self.deferred_references)
 
     @property
+    def is_hashed(self) -> bool:
+        """Whether it is told by hashes that rows are as they were versioned: an index finds them all by their key.
+
+        Not of entities that are only added to: what becomes of their rows is the region's own affair.
+        """
+        return self.key_column is not None and not self.append_only
+
+    @property
     def is_uniform(self) -> bool:
         """Whether all its rows are named by one column, stay as they are written, and need no column but the synced."""
-        return self.key_column is not None and not self.append_only and not self.initial
+        return self.is_hashed and not self.initial
 
     def field(self, name: str) -> Field:
         return next(field for field in self.fields if field.name == name)

@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Collection
 from typing import Literal
 
+from region_operator.replication.catalog import CATALOG
 from region_operator.replication.scans import contents
 from region_operator.replication.scans.contents import Walked
 from region_operator.replication.scans.found import Found, Seen
@@ -74,10 +75,14 @@ class Comparison:
             Narrowing(self._here, self._peer, entity),
             Settling(self._here, self._peer, found, clock=self._clock),
         )
-        met = await narrowing.meet(at.after, "", limit=limit, contents=self._drift is not None)
+        hashed = entity in CATALOG and CATALOG[entity].is_hashed
+        if self._drift is not None and not hashed and at.ids is None:
+            return at.unwalked()  # nothing but a walk can tell
+        looks = self._drift is not None and hashed
+        met = await narrowing.meet(at.after, "", limit=limit, contents=looks)
         if met is None:
             return at.following()
-        if self._drift is not None and not met.are_as_versioned:
+        if looks and not met.are_as_versioned:
             if at.ids is None:
                 return at.unwalked()
             if await self._check(entity, at.after, met.end, found=found, settling=settling):

@@ -9,7 +9,7 @@ Each region looks at its own rows only; what two regions hold of one row may dif
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final, Protocol
 
 from region_operator.replication.feed import FetchedRows, RowKey
@@ -70,19 +70,44 @@ async def check(
     ``caught_up`` waits until each knows what the other does.
     """
     here, there = regions
-    total, at = Mended(), after
-    while True:
-        found = await asyncio.gather(*(region.drifted(entity, after=at, upto=upto) for region in regions))
-        ends = [keys[-1] for keys in found if len(keys) >= AT_ONCE]
-        end = min(ends) if ends else upto
-        ours, theirs = ([key for key in keys if not end or key <= end] for keys in found)
+    looks = [_Look(region, entity, at=after, upto=upto) for region in regions]
+    total = Mended()
+    while any(look.is_open for look in looks):
+        await asyncio.gather(*(look.on() for look in looks))
+        end = min((look.keys[-1] for look in looks if look.goes_on), default=upto)
+        ours, theirs = (look.taken(end) for look in looks)
         if ours or theirs:
             await caught_up()
         total = total.plus(await _mend(here, there, entity, ours, lost=theirs, capture=capture))
         total = total.plus(await _mend(there, here, entity, theirs, lost=ours, capture=capture))
-        if not ends:
-            return total
-        at = end
+    return total
+
+
+@dataclass
+class _Look:
+    """What one region tells of its drifted rows: a range is looked at once, however many the other has."""
+
+    region: Region
+    entity: str
+    at: str
+    upto: str
+    keys: list[str] = field(default_factory=list)
+    goes_on: bool = True
+
+    @property
+    def is_open(self) -> bool:
+        return self.goes_on or bool(self.keys)
+
+    async def on(self) -> None:
+        if self.goes_on and not self.keys:
+            self.keys = await self.region.drifted(self.entity, after=self.at, upto=self.upto)
+            self.goes_on = len(self.keys) >= AT_ONCE
+
+    def taken(self, end: str) -> list[str]:
+        """Keys up to ``end``, to be mended now; "" takes all."""
+        taken = [key for key in self.keys if not end or key <= end]
+        self.keys, self.at = self.keys[len(taken) :], end
+        return taken
 
 
 async def _mend(

@@ -35,7 +35,7 @@ class Found:
 
 def is_checked(table: Table) -> bool:
     """Tell whether hashes are kept of an entity."""
-    return table.entity.key_column is not None and not table.entity.append_only
+    return table.entity.is_hashed
 
 
 def hash_sql(table: Table, alias: str) -> str:
