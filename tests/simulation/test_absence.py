@@ -23,7 +23,7 @@ from simulation.network import Network
 from simulation.node import Node, link_to
 from simulation.plans import RULES
 
-CHANGES = int(os.environ.get("ABSENCE_CHANGES", "20000"))
+CHANGES = int(os.environ.get("ABSENCE_CHANGES", "40000"))
 """On each of the two sides."""
 
 DELETIONS = min(CHANGES // 100, 5000)
