@@ -67,6 +67,10 @@ def test_no_statement_of_fold_feed_apply_and_scan_reads_a_whole_table(
             assert there.store.drifted(entity, after="a-1-1", upto="") == []
             assert there.store.name(entity, after=0, limit=100).mended.found == 0
         look_for_drift(there)
+    for entity in ("domain", "account", "user"):
+        found = there.store.digest(entity, after="", upto="", limit=100_000, contents=True)
+        assert found is not None
+        assert found.as_versioned
     assert there.has("user", "jane")
     assert there.has("user", f"u-a-1-{MANY}")
     assert there.value("user", "u-a-1-10", "email") == "y"

@@ -178,6 +178,21 @@ def test_more_rows_than_are_told_at_once_are_all_mended(two: tuple[Cloud, Cloud]
     assert {here.value("domain", f"d-{number:03}", "network_domain") for number in (1, 449)} == {"there.example"}
 
 
+def test_keys_that_a_database_orders_otherwise_than_we_do_hide_nothing(two: tuple[Cloud, Cloud]) -> None:
+    here, there = two
+    for name in ("B", "a", "C", "d", "É", "z"):
+        here.add_account(f"a-{name}")
+        here.add_user(f"u-{name}", account=f"a-{name}")
+    settle(here, there)
+    assert figures(Scan(here, there).run(drift="Revert", max_rows=2)) == (0, 0)
+    for name in ("B", "d", "É"):
+        with there.unseen():
+            there.update("user", f"u-{name}", email="wrong@example.net")
+    with here.unseen():
+        here.add_user("u-K", account="a-B")
+    assert scanned(two, "Revert", max_rows=2) == (4, 4)
+
+
 def test_without_verify_content_nobody_looks(settled: tuple[Cloud, Cloud]) -> None:
     with settled[0].unseen():
         settled[0].update("user", "u-001", email="wrong@example.net")
