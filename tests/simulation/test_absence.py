@@ -1,6 +1,7 @@
 """A region that was cut off for months returns: by the feed alone all end alike, and nothing deleted comes back.
 
-How much happened meanwhile is a number: ``ABSENCE_CHANGES=1000000 make test ARGS=tests/simulation/test_absence.py``.
+How much happened meanwhile is a number:
+``ABSENCE_CHANGES=1000000 make test ARGS="tests/simulation/test_absence.py --timeout=7200"``.
 A row is sent once, however often it was changed, so what is told of months is what differs in the end.
 """
 
