@@ -259,3 +259,26 @@ def test_what_the_asking_peer_sent_is_no_part_of_the_bulk(two: tuple[Region, Reg
     echoed = there.read(FeedRequest(peer=here.id, peer_history=history, bulk=True))
     assert echoed.bulk == ()
     assert "acme" not in {row.key for row in echoed.rows}
+
+
+@pytest.mark.rule("ENGINE 8")
+@pytest.mark.parametrize("first", ["new", "known"])
+def test_rows_that_hang_on_a_key_of_two_things_wait_with_it_also_by_the_bulk(
+    make_region: Callable[..., Region], first: str
+) -> None:
+    here, there = make_region(1, prepared=False), make_region(2, prepared=False)
+    for region, name in ((here, "ours"), (there, "theirs")):
+        region.add_account("5", name=name)
+        region.add_user("7", account="5", name="jane")
+    if first == "new":
+        here.add_user("6", account="5", name="june")
+    for region in (here, there):
+        region.prepare()
+        region.open()
+    here.sql("UPDATE user SET email = 'new' WHERE uuid = '7'")
+    pull(there, here, bulk=True)
+    waiting = {parked.row.key: parked.reason for parked in there.store.parked()}
+    assert waiting.pop("6", "ParentReused") == "ParentReused"
+    assert waiting == {"5": "KeyReused", "7": "ParentReused"}
+    assert there.value("user", "7", "email") == "jane@example"
+    assert not there.has("user", "6")

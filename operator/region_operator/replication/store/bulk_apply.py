@@ -6,7 +6,7 @@ by a comparison of names. What is known here, lacks a parent or cannot be writte
 
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -18,7 +18,7 @@ from region_operator.replication.feed import BulkRows, RowKey
 from region_operator.replication.model import plain, shapes
 from region_operator.replication.model.plain import Plain
 from region_operator.replication.model.shapes import Shape
-from region_operator.replication.store import bulk_tables, bulk_versions, incarnations, parked, sets, staging
+from region_operator.replication.store import bulk_tables, bulk_versions, incarnations, parked, reuse, sets, staging
 from region_operator.replication.store.bulk_tables import BulkTable
 from region_operator.replication.store.bulk_update import AT_ONCE, BulkUpdate
 from region_operator.replication.store.connections import Session
@@ -31,6 +31,9 @@ from region_operator.replication.store.staging import NotStaged, Piece
 
 LINES = 2000
 """Rows that one statement writes."""
+
+_BEFORE_VALUES: Final = 4
+"""Of a line: key, number, genesis and shape."""
 
 _KEY: Final = re.compile(rb'\["([A-Za-z0-9._:-]{1,%d})"' % KEY_LENGTH)
 
@@ -51,6 +54,8 @@ class BulkApplication:
 
     def run(self, pages: Sequence[BulkRows]) -> list[BulkRows]:
         """Write rows, parents first; returns those that take a closer look."""
+        if reuse.known(self._session, self._layout, self._context.source):
+            return list(pages)  # what hangs on rows that are other things here is told apart one by one
         left = []
         for rows in sorted(pages, key=lambda rows: self._layout.depth(rows.entity) if self._is_known(rows) else -1):
             table = self._tables.get(rows.entity) if self._is_known(rows) and self._check(rows) else None
@@ -263,6 +268,36 @@ def part(session: Session, layout: Layout, pages: Sequence[BulkRows]) -> BulkPag
         else:
             parts.append(rows)
     return BulkPage(bulk_tables.find(session, layout), tuple(parts))
+
+
+def apart(rows: BulkRows, left: Collection[BulkRows], *, layout: Layout) -> tuple[list[BulkRows], list[BulkRows]]:
+    """Part rows from those that refer to one that is left: it may be another thing here under its key (ENGINE 8)."""
+    unsure = dict[int, set[str]]()
+    table = layout.tables.get(rows.entity)
+    for field in table.references if table is not None else ():
+        keys = {
+            str(_values(line)[0]) for one in left if one.entity == field.reference for line in one.text.split(b"\n")
+        }
+        if keys and table is not None:
+            unsure[_BEFORE_VALUES + table.entity.columns.index(field.name)] = keys
+    if not unsure:
+        return [rows], []
+    sides: tuple[list[bytes], list[bytes]] = ([], [])
+    for line in rows.text.split(b"\n"):
+        values = _values(line)
+        hangs = len(values) <= max(unsure) or any(str(values[place]) in keys for place, keys in unsure.items())
+        sides[hangs].append(line)
+    sure, hanging = ([replace(rows, count=len(s), text=b"\n".join(s))] if s else [] for s in sides)
+    return sure, hanging
+
+
+def _values(line: bytes) -> Sequence[object]:
+    """What a line says; of one that is none, which `as_rows` refuses, nothing but an empty key."""
+    try:
+        found = json.loads(line)
+    except (ValueError, RecursionError):
+        return ("",)
+    return found if isinstance(found, list) and found else ("",)
 
 
 def knows_first(session: Session, layout: Layout, entity: str, lines: Sequence[bytes]) -> bool:

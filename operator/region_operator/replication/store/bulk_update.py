@@ -16,7 +16,7 @@ from region_operator.replication.catalog import Column, Field
 from region_operator.replication.feed import RowKey
 from region_operator.replication.model import plain, shapes
 from region_operator.replication.model.shapes import Finder, Shape
-from region_operator.replication.store import bulk_versions, fold, parked, reuse, sets, staging
+from region_operator.replication.store import bulk_versions, fold, parked, sets, staging
 from region_operator.replication.store.bulk_tables import BulkTable
 from region_operator.replication.store.connections import Session
 from region_operator.replication.store.context import Context, Outcome
@@ -63,8 +63,6 @@ class BulkUpdate:
     def take(self, bulk: BulkTable, found: Sequence[Shape], piece: Piece) -> list[bytes]:
         """Write what is foregone and return the lines that are left; raises NotStaged."""
         lines = piece.lines
-        if reuse.known(self._session, self._layout, self._context.source):
-            return lines  # what hangs on rows that are other things here is told apart one by one
         staging.stage(self._session, self._layout, bulk, piece)
         news, done = self._judge(bulk, found)
         left = [line for place, line in enumerate(lines, start=1) if place not in news and place not in done]

@@ -82,9 +82,12 @@ class Pages:
         A page that is cut off in the middle is taken again: what has been applied of it is no news then.
         """
         left = list[BulkRows]()
-        for rows_ in bulk.parts:
-            move = rows_ is bulk.parts[-1] and not left
-            left += self._apply_some(page, rows_, tables=bulk.tables, move=move, total=total)
+        for part in bulk.parts:
+            sure, hanging = bulk_apply.apart(part, left, layout=self._writer.layout)
+            left += hanging
+            for rows_ in sure:
+                move = part is bulk.parts[-1] and not left
+                left += self._apply_some(page, rows_, tables=bulk.tables, move=move, total=total)
         return left
 
     def _apply_some(
