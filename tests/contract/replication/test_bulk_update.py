@@ -11,7 +11,7 @@ from contract.replication.regions import Region, pull, settle
 from contract.replication.test_bulk import AWKWARD, fail, page_of, without
 from contract.replication.test_plain import held
 from region_operator.replication.feed import FeedPage
-from region_operator.replication.store import bulk_apply, incarnations
+from region_operator.replication.store import bulk_parts, incarnations
 from region_operator.replication.store.bulk_update import BulkUpdate
 from region_operator.replication.store.plain_apply import PlainApplication
 
@@ -229,7 +229,7 @@ def test_known_rows_are_written_some_at_a_time_and_a_page_that_is_cut_off_is_tak
     here.sql(EMAILS, ["new-"])
     page = page_of(here, there)
     before, head = there.store.cursor(here.id), there.store.head()
-    monkeypatch.setattr(bulk_apply, "AT_ONCE", 2)
+    monkeypatch.setattr(bulk_parts, "AT_ONCE", 2)
     witness, calls = incarnations.witness, itertools.count(1)
 
     def failing(*arguments: Any, **keywords: Any) -> None:

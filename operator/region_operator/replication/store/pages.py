@@ -9,8 +9,8 @@ from region_operator.errors import InvalidInput, Refused
 from region_operator.replication.feed import ApplyOutcome, BulkRows, FeedPage, FeedRow, FetchedRows
 from region_operator.replication.model import plain
 from region_operator.replication.model.lag import Cursor
-from region_operator.replication.store import bulk_apply, configuration, parked, rows, sets
-from region_operator.replication.store.bulk_apply import BulkPage
+from region_operator.replication.store import bulk_parts, configuration, parked, rows, sets
+from region_operator.replication.store.bulk_parts import BulkPage
 from region_operator.replication.store.bulk_tables import BulkTable
 from region_operator.replication.store.connections import Readers, Session
 from region_operator.replication.store.context import Outcome
@@ -38,7 +38,7 @@ class Pages:
         if page.count:
             with self._readers.snapshot() as session:
                 parked.check_room(session, self._writer.layout, source, parking=self._writer.parking)
-                bulk = bulk_apply.part(session, self._writer.layout, page.bulk) if page.bulk else None
+                bulk = bulk_parts.part(session, self._writer.layout, page.bulk) if page.bulk else None
         if bulk is None:
             self._apply_parts(page, total)
             return as_outcome(total, received=page.count, cursor=page.next)
@@ -83,7 +83,7 @@ class Pages:
         """
         left = list[BulkRows]()
         for part in bulk.parts:
-            sure, hanging = bulk_apply.apart(part, left, layout=self._writer.layout)
+            sure, hanging = bulk_parts.apart(part, left, layout=self._writer.layout)
             left += hanging
             for rows_ in sure:
                 move = part is bulk.parts[-1] and not left
