@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 from aiohttp import web
 
-from contract.controller.test_kopf_only_watches import GROUP_PATH, PLURALS, ApiServer
+from contract.controller.api_server import GROUP_PATH, ApiServer, served
+from region_operator.controller.handlers.watching import PLURALS
 
 LEASE = "/apis/coordination.k8s.io/v1/namespaces/operators/leases/region-operator"
 LISTS = {f"GET {GROUP_PATH}/{plural}" for plural in PLURALS}
@@ -59,37 +59,20 @@ async def hub() -> AsyncIterator[Hub]:
 @pytest.fixture
 async def operator(hub: Hub, tmp_path: Path) -> AsyncIterator[asyncio.subprocess.Process]:
     """``region-operator run`` with the hub as its cluster."""
-    app = web.Application()
-    app.router.add_route("*", "/{path:.*}", hub.answer)
-    runner = web.AppRunner(app, shutdown_timeout=0.1)
-    await runner.setup()
-    site = web.TCPSite(runner, "127.0.0.1", 0)
-    await site.start()
-    host, port = runner.addresses[0][:2]
-    config = {
-        "apiVersion": "v1",
-        "kind": "Config",
-        "current-context": "c",
-        "contexts": [{"name": "c", "context": {"cluster": "c", "user": "u"}}],
-        "clusters": [{"name": "c", "cluster": {"server": f"http://{host}:{port}"}}],
-        "users": [{"name": "u", "user": {"token": "t"}}],
-    }
-    kubeconfig = tmp_path / "kubeconfig"
-    kubeconfig.write_text(yaml.safe_dump(config))
-    settings = {"NAMESPACE": "operators", "POD_NAME": "me", "IMAGE": "operator:test", "HEALTH_PORT": "0"}
-    environment = {
-        **os.environ,
-        "KUBECONFIG": str(kubeconfig),
-        "PYTHONPATH": str(Path(__file__).parents[3] / "operator"),
-        **{f"OPERATOR_{name}": value for name, value in settings.items()},
-    }
-    command = (sys.executable, "-m", "region_operator", "run")
-    process = await asyncio.create_subprocess_exec(*command, env=environment)
-    yield process
-    with suppress(ProcessLookupError):  # it has ended
-        process.kill()
-    await process.wait()
-    await runner.cleanup()
+    async with served(hub.answer, tmp_path) as kubeconfig:
+        settings = {"NAMESPACE": "operators", "POD_NAME": "me", "IMAGE": "operator:test", "HEALTH_PORT": "0"}
+        environment = {
+            **os.environ,
+            "KUBECONFIG": str(kubeconfig),
+            "PYTHONPATH": str(Path(__file__).parents[3] / "operator"),
+            **{f"OPERATOR_{name}": value for name, value in settings.items()},
+        }
+        command = (sys.executable, "-m", "region_operator", "run")
+        process = await asyncio.create_subprocess_exec(*command, env=environment)
+        yield process
+        with suppress(ProcessLookupError):  # it has ended
+            process.kill()
+        await process.wait()
 
 
 async def until(condition: Callable[[], bool]) -> None:

@@ -11,6 +11,7 @@ from contract.conftest import temporary_directory
 from contract.mariadb import MariaDBServer, running_server
 from contract.replication.regions import Region, default_rules
 from region_operator.replication.catalog import CATALOG, Entity
+from region_operator.replication.store.plain_apply import PlainApplication
 
 
 @pytest.fixture
@@ -67,3 +68,17 @@ def two(make_region: Callable[..., Region]) -> tuple[Region, Region]:
 @pytest.fixture
 def three(make_region: Callable[..., Region]) -> tuple[Region, Region, Region]:
     return make_region(1), make_region(2), make_region(3)
+
+
+@pytest.fixture
+def looked_at(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The keys of rows that an agent looks at one by one."""
+    seen: list[str] = []
+    run = PlainApplication.run
+
+    def noted(self: PlainApplication, rows: Any) -> Any:
+        seen.extend(row.key for row in rows)
+        return run(self, rows)
+
+    monkeypatch.setattr(PlainApplication, "run", noted)
+    return seen

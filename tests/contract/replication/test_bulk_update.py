@@ -13,7 +13,6 @@ from contract.replication.test_plain import held
 from region_operator.replication.feed import FeedPage
 from region_operator.replication.store import bulk_parts, incarnations
 from region_operator.replication.store.bulk_update import BulkUpdate
-from region_operator.replication.store.plain_apply import PlainApplication
 
 EMAILS = "UPDATE user SET email = CONCAT(%s, uuid) WHERE uuid LIKE 'u_'"
 
@@ -27,20 +26,6 @@ def met(two: tuple[Region, Region]) -> tuple[Region, Region]:
         here.add_user(f"u{n}", account="acme", api_key=f"k{n}" if n % 2 else None)
     settle(here, there)
     return here, there
-
-
-@pytest.fixture
-def looked_at(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """The keys of rows that an agent looks at one by one."""
-    seen: list[str] = []
-    run = PlainApplication.run
-
-    def noted(self: PlainApplication, rows: Any) -> Any:
-        seen.extend(row.key for row in rows)
-        return run(self, rows)
-
-    monkeypatch.setattr(PlainApplication, "run", noted)
-    return seen
 
 
 def emails(region: Region) -> dict[str, str]:
