@@ -1,7 +1,8 @@
-"""Rows of a first copy, from the text of a page into the tables without an agent looking at one of them.
+"""Rows that come by the bulk, from the text of a page into the tables without an agent looking at one of them.
 
-The database checks what an agent checks elsewhere: by its own constraints, by conditions whose misses are not written,
-by a comparison of names. What is known here, lacks a parent or cannot be written is left, to go the other ways.
+New rows are written here. The database checks what an agent checks elsewhere: by its own constraints, by conditions
+whose misses are not written, by a comparison of names. Known ones are written by `bulk_update`. What lacks a parent,
+or what neither can write, is left, to go the other ways.
 """
 
 import json
